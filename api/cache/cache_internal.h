@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a cache is.
+ */
+#ifndef KVANT_CACHE_CACHE_INTERNAL_H
+#define KVANT_CACHE_CACHE_INTERNAL_H
+
+#include "layout_plan.h"
+#include "params.h"
+#include "validate.h"
+
+/* What the host knows of one sequence in one layer. The contents are on the device. */
+typedef struct {
+    uint32_t length;        /* tokens so far, and the next position */
+    uint32_t appended;      /* of them, by append */
+    uint32_t sinks;         /* tokens in the sink segment */
+    uint32_t window_count;  /* tokens in the window */
+    uint32_t window_start;  /* slot of the oldest */
+    uint32_t events;        /* next compression event; 0 is the prompt's */
+    uint32_t probe_count;   /* gathered probe queries */
+    uint32_t probed_length; /* length when the last one was gathered */
+    uint32_t splits;        /* as the table on the device says */
+    uint32_t *used;         /* tokens (slots of the window) in use, a segment */
+} kvant_stream;
+
+struct kvant_cache {
+    kvant_context *context;
+    kvant_layout layout;
+    uint32_t shard_sequences; /* sequences in one buffer */
+    uint32_t shards;          /* buffers a layer */
+    kvant_buffer **stores;    /* [layer][shard] */
+    kvant_buffer *scratch;    /* status words | query positions | partials or workspace */
+    kvant_stream *streams;    /* [layer][sequence] */
+    uint32_t *used;           /* of all streams */
+    uint32_t *table;          /* header and split table, to build in */
+};
+
+/* One sequence of one layer: where it lies and what the host knows of it. */
+typedef struct {
+    kvant_cache *cache;
+    kvant_stream *stream;
+    kvant_buffer *store;
+    uint32_t layer;
+    uint32_t base; /* word of the region in the store */
+} kvant_place;
+
+/* Checks the indices. */
+kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
+                            kvant_place *out_place);
+
+/* K, V and, for a prompt, Q of a compression event: buffers and views whose row 0 is the event's first
+ * token. */
+typedef struct {
+    kvant_buffer *k;
+    kvant_buffer *v;
+    kv_view k_view;
+    kv_view v_view;
+    uint32_t tokens;
+    uint32_t first_position;
+    kvant_buffer *queries;  /* NULL: none */
+    kv_view query_view;
+    uint32_t query_base;    /* position of the query view's row 0; KV_NO_OFFSET: row i is probe i */
+    uint32_t probes;        /* their positions are in the workspace */
+} kvant_event;
+
+/* Compresses one event into the segments that are next. `workspace` starts at word
+ * `workspace_base` of its buffer. */
+kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *event,
+                                  kvant_buffer *workspace, uint32_t workspace_base,
+                                  const kvant_workspace *layout);
+
+/* Compresses the oldest period of the window. */
+kvant_status kvant_compress_window(const kvant_place *place);
+
+/* Sends the split table if it changed. */
+kvant_status kvant_update_table(const kvant_place *place);
+
+/* Copies the newest queries that are probe rows of the running period into the store. */
+kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *queries,
+                                 uint32_t sequence, uint32_t count);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Compression events: a prompt, or a period of tokens that leaves the window, becomes codes.
+ * Judge the tokens, list the classes, quantize each class into its segment.
+ */
+#include "arith.h"
+#include "cache_internal.h"
+#include "layout.h"
+#include "ops_internal.h"
+
+/* ---- steps of an event ---- */
+
+/* Channel scales come first and are shared by both classes (ZipCache, algorithm 1). */
+static kvant_status scale_channels(const kvant_place *place, const kvant_event *event,
+                                   const kvant_segment *segment, kvant_buffer *workspace,
+                                   uint32_t keys)
+{
+    const kvant_cache_desc *desc = &place->cache->layout.desc;
+    kvant_status status = KVANT_OK;
+    for (int i = 0; status == KVANT_OK && i < 2; i++) {
+        uint32_t offset = i == 0 ? segment->k_channel_scale : segment->v_channel_scale;
+        if (offset == KVANT_NO_OFFSET) {
+            continue;
+        }
+        kv_quantize_params p = {
+            .source = i == 0 ? event->k_view : event->v_view,
+            .indices_offset = KV_NO_OFFSET,
+            .tokens = event->tokens,
+            .capacity = segment->capacity,
+            .heads = desc->kv_heads,
+            .dim = i == 0 ? desc->k_dim : desc->v_dim,
+            .channel_scale_offset = place->base + offset,
+            .keys_offset = keys,
+        };
+        kvant_op_buffers buffers = {i == 0 ? event->k : event->v, place->store, workspace};
+        status = kvant_op_channel_scale(place->cache->context, &buffers, p);
+    }
+    return status;
+}
+
+/* Scores of the event's tokens, in the workspace. */
+static kvant_status judge(const kvant_place *place, const kvant_event *event,
+                          kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    const kvant_cache_desc *desc = &layout->desc;
+    kv_saliency_params p = {
+        .queries = event->query_view,
+        .query_base = event->query_base,
+        .probes = event->probes,
+        .probes_offset = base + (uint32_t)w->probes,
+        .tokens = event->tokens,
+        .first_position = event->first_position,
+        .q_heads = desc->q_heads,
+        .kv_heads = desc->kv_heads,
+        .dim = desc->k_dim,
+        .capacity = (event->tokens + 3u) / 4u * 4u,
+        .codes_offset = base + (uint32_t)w->codes,
+        .params_offset = base + (uint32_t)w->params,
+        .scale = desc->scale,
+        .operands_offset = base + (uint32_t)w->operands,
+        .steps_offset = base + (uint32_t)w->steps,
+        .partials_offset = base + (uint32_t)w->partials,
+        .rows_offset = base + (uint32_t)w->rows,
+        .sums_offset = base + (uint32_t)w->sums,
+        .scores_offset = base + (uint32_t)w->scores,
+        .normalise = (uint32_t)desc->recipe.normaliser,
+        .all_heads = layout->maps == 1u ? 1u : 0u,
+    };
+    return kvant_op_saliency(place->cache->context, event->k, &event->k_view, event->queries,
+                             workspace, base + (uint32_t)w->keys, p);
+}
+
+static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index)
+{
+    return index >= 0 ? &layout->segments[index].at : NULL;
+}
+
+/* The classes' lists of positions. */
+static kvant_status list_classes(const kvant_place *place, const kvant_event *event,
+                                 uint32_t salient, const int32_t indices[2],
+                                 kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    kvant_context *context = place->cache->context;
+    if (layout->two_classes) {
+        const kvant_segment *hi = segment_at(layout, indices[0]);
+        const kvant_segment *lo = segment_at(layout, indices[1]);
+        kv_select_params p = {
+            .tokens = event->tokens,
+            .salient = salient,
+            .maps = layout->maps,
+            .scores_offset = base + (uint32_t)w->scores,
+            .first_position = event->first_position,
+            .salient_offset = hi != NULL ? place->base + hi->positions : 0u,
+            .salient_stride = hi != NULL ? hi->positions_head_stride : 0u,
+            .regular_offset = lo != NULL ? place->base + lo->positions : 0u,
+            .regular_stride = lo != NULL ? lo->positions_head_stride : 0u,
+            .classes_offset = KV_NO_OFFSET,
+        };
+        kvant_buffer *buffers[2] = {workspace, place->store};
+        return kvant_launch_kernel(context, KVANT_KERNEL_select, &p, buffers, 2);
+    }
+    int32_t index = indices[0] >= 0 ? indices[0] : indices[1];
+    const kvant_segment *only = segment_at(layout, index);
+    kv_positions_params p = {
+        .offset = place->base + only->positions,
+        .capacity = only->capacity,
+        .slot = place->stream->used[index],
+        .count = event->tokens,
+        .first = event->first_position,
+        .step = 1u,
+    };
+    return kvant_launch_kernel(context, KVANT_KERNEL_positions, &p, &place->store, 1);
+}
+
+/* One class of one tensor into its segment. */
+static kvant_status quantize_class(const kvant_place *place, const kvant_event *event, bool is_value,
+                                   int32_t index, uint32_t tokens, kvant_buffer *workspace,
+                                   uint32_t keys)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    const kvant_cache_desc *desc = &layout->desc;
+    const kvant_segment *at = segment_at(layout, index);
+    uint32_t scale = is_value ? at->v_channel_scale : at->k_channel_scale;
+    kv_quantize_params p = {
+        .source = is_value ? event->v_view : event->k_view,
+        .indices_offset = layout->two_classes ? place->base + at->positions : KV_NO_OFFSET,
+        .indices_head = at->positions_head_stride,
+        .index_base = event->first_position,
+        .tokens = tokens,
+        .token = place->stream->used[index],
+        .capacity = at->capacity,
+        .heads = desc->kv_heads,
+        .dim = is_value ? desc->v_dim : desc->k_dim,
+        .codec = (uint32_t)(is_value ? at->v_codec : at->k_codec),
+        .grouping = (uint32_t)(is_value ? at->v_grouping : at->k_grouping),
+        .group_length = is_value ? at->v_group_length : at->k_group_length,
+        .is_value = is_value ? 1u : 0u,
+        .channel_scale_offset = scale == KVANT_NO_OFFSET ? KV_NO_OFFSET : place->base + scale,
+        .params_offset = place->base + (is_value ? at->v_params : at->k_params),
+        .codes_offset = place->base + (is_value ? at->v_codes : at->k_codes),
+        .keys_offset = keys,
+    };
+    kvant_op_buffers buffers = {is_value ? event->v : event->k, place->store, workspace};
+    return kvant_op_quantize(place->cache->context, &buffers, p);
+}
+
+kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *event,
+                                  kvant_buffer *workspace, uint32_t workspace_base,
+                                  const kvant_workspace *layout_of)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    kvant_stream *stream = place->stream;
+    uint32_t salient = kvant_salient_tokens(&layout->desc.recipe, event->tokens);
+    uint32_t keys = workspace_base + (uint32_t)layout_of->keys;
+    int32_t indices[2] = {kvant_find_segment(layout, KVANT_CLASS_SALIENT, stream->events),
+                          kvant_find_segment(layout, KVANT_CLASS_REGULAR, stream->events)};
+    uint32_t counts[2] = {salient, event->tokens - salient};
+    const kvant_segment *any = segment_at(layout, indices[0] >= 0 ? indices[0] : indices[1]);
+
+    /* 1. Channel scales */
+    kvant_status status = scale_channels(place, event, any, workspace, keys);
+    /* 2. Scores and classes */
+    if (status == KVANT_OK && layout->two_classes) {
+        status = judge(place, event, workspace, workspace_base, layout_of);
+    }
+    if (status == KVANT_OK) {
+        status = list_classes(place, event, salient, indices, workspace, workspace_base, layout_of);
+    }
+    /* 3. Codes of each class */
+    for (int i = 0; i < 4; i++) {
+        int class_index = i / 2;
+        if (status == KVANT_OK && counts[class_index] != 0) {
+            status = quantize_class(place, event, i % 2 != 0, indices[class_index],
+                                    counts[class_index], workspace, keys);
+        }
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (counts[i] != 0) {
+            uint32_t stored = (counts[i] + KV_TOKEN_QUAD - 1u) / KV_TOKEN_QUAD * KV_TOKEN_QUAD;
+            stream->used[indices[i]] += stored;
+        }
+    }
+    stream->events++;
+    return KVANT_OK;
+}
+
+/* ---- the window as a source ---- */
+
+static kv_view window_view(const kvant_place *place, bool is_value)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    const kvant_segment *window = &layout->segments[layout->window_segment].at;
+    uint32_t dim = is_value ? layout->desc.v_dim : layout->desc.k_dim;
+    return (kv_view){
+        .offset = (place->base + (is_value ? window->v_codes : window->k_codes)) * 2u,
+        .token_stride = dim,
+        .head_stride = window->capacity * dim,
+        .channel_stride = 1u,
+        .dtype = KV_DTYPE_F16,
+        .first = place->stream->window_start,
+        .wrap = window->capacity,
+    };
+}
+
+kvant_status kvant_compress_window(const kvant_place *place)
+{
+    kvant_cache *cache = place->cache;
+    const kvant_layout *layout = &cache->layout;
+    const kvant_cache_desc *desc = &layout->desc;
+    const kvant_segment *window = &layout->segments[layout->window_segment].at;
+    kvant_stream *stream = place->stream;
+    uint32_t period = desc->recipe.period;
+    if (stream->events == 0) {
+        stream->events = 1; /* event 0 is the prompt's, and there was none */
+    }
+
+    kvant_event event = {
+        .k = place->store,
+        .v = place->store,
+        .k_view = window_view(place, false),
+        .v_view = window_view(place, true),
+        .tokens = period,
+        .first_position = stream->length - stream->window_count,
+    };
+    kvant_workspace w = kvant_workspace_of(layout, period, layout->probe_capacity);
+    kvant_status status = KVANT_OK;
+    if (layout->two_classes) {
+        event.queries = place->store;
+        event.query_base = KV_NO_OFFSET;
+        event.probes = stream->probe_count;
+        event.query_view = (kv_view){
+            .offset = (place->base + layout->probe_rows) * 2u,
+            .token_stride = desc->k_dim,
+            .head_stride = layout->probe_capacity * desc->k_dim,
+            .channel_stride = 1u,
+            .dtype = KV_DTYPE_F16,
+            .wrap = KV_NO_OFFSET,
+        };
+        status = kvant_buffer_copy(place->store,
+                                   ((uint64_t)place->base + layout->probe_positions) * 4u,
+                                   cache->scratch, (layout->partials + w.probes) * 4u,
+                                   (uint64_t)stream->probe_count * 4u);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_compress_event(place, &event, cache->scratch, layout->partials, &w);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+
+    /* what left the window is no longer there */
+    kv_positions_params p = {
+        .offset = place->base + window->positions,
+        .capacity = window->capacity,
+        .slot = stream->window_start,
+        .count = period,
+    };
+    stream->window_start = (stream->window_start + period) % window->capacity;
+    stream->window_count -= period;
+    stream->probe_count = 0;
+    return kvant_launch_kernel(cache->context, KVANT_KERNEL_positions, &p, &place->store, 1);
+}
+
+/* ---- probe queries of a decode period ---- */
+
+/* Whether step `step` of a period is a probe: a random one of its stratum, or one of the last. The
+ * rule is that of the kernel probe_rows. */
+static bool is_probe(const kvant_layout *layout, uint32_t layer, uint32_t event, uint32_t step)
+{
+    const kvant_recipe *recipe = &layout->desc.recipe;
+    uint32_t random;
+    uint32_t recent;
+    kvant_probe_counts(recipe, recipe->period, &random, &recent);
+    uint32_t older = recipe->period - recent;
+    if (step >= older) {
+        return true;
+    }
+    for (uint32_t i = 0; i < random; i++) {
+        uint32_t shorter = older / random;
+        uint32_t longer = older % random;
+        uint32_t first = i * shorter + kv_min_u32(i, longer);
+        uint32_t length = shorter + (i < longer ? 1u : 0u);
+        uint32_t draw = kv_philox((uint32_t)recipe->seed, (uint32_t)(recipe->seed >> 32), layer,
+                                  event, i, 0u);
+        if (step == first + kv_mul_high(draw, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static kvant_status gather_probe(const kvant_place *place, const kvant_tensor *queries,
+                                 uint32_t sequence, uint32_t row, uint32_t position)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    kvant_stream *stream = place->stream;
+    kv_append_params p = {
+        .k = kvant_view_of(queries, sequence, row),
+        .tokens = 1u,
+        .heads = layout->desc.q_heads,
+        .k_dim = layout->desc.k_dim,
+        .k_offset = place->base + layout->probe_rows,
+        .positions_offset = place->base + layout->probe_positions,
+        .capacity = layout->probe_capacity,
+        .slot = stream->probe_count,
+        .first_position = position,
+        .status_offset = KVANT_STATUS_UNCOUNTED,
+    };
+    kvant_buffer *buffers[4] = {queries->buffer, NULL, place->store, place->cache->scratch};
+    kvant_status status =
+        kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    if (status == KVANT_OK) {
+        stream->probe_count++;
+    }
+    return status;
+}
+
+kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *queries,
+                                 uint32_t sequence, uint32_t count)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    kvant_stream *stream = place->stream;
+    uint32_t oldest = stream->length - stream->window_count;
+    uint32_t event = stream->events != 0 ? stream->events : 1u;
+    kvant_status status = KVANT_OK;
+    for (uint32_t row = 0; status == KVANT_OK && row < count; row++) {
+        uint32_t position = stream->length - count + row;
+        uint32_t begin = oldest + layout->desc.recipe.window; /* of the steps before the next event */
+        if (position < begin || position < stream->probed_length) {
+            continue;
+        }
+        uint32_t step = position - begin;
+        if (step < layout->desc.recipe.period && stream->probe_count < layout->probe_capacity &&
+            is_probe(layout, place->layer, event, step)) {
+            status = gather_probe(place, queries, sequence, row, position);
+        }
+    }
+    stream->probed_length = stream->length;
+    return status;
+}

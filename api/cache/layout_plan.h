@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where everything of a cache lies: one region of words per layer and sequence, the same layout for
+ * all of them, computed from the descriptor before anything is allocated. docs/format.md draws it.
+ *
+ * A region holds header | split table | segment table | positions | parameters | channel scales |
+ * codes | f16 rows. Segments come in this order: sinks, then the compressed ones, then the window.
+ */
+#ifndef KVANT_CACHE_LAYOUT_PLAN_H
+#define KVANT_CACHE_LAYOUT_PLAN_H
+
+#include <stdbool.h>
+
+#include "context_internal.h"
+#include "kvant/cache.h"
+#include "kvant/ops.h"
+
+typedef enum { KVANT_CLASS_SINK, KVANT_CLASS_SALIENT, KVANT_CLASS_REGULAR, KVANT_CLASS_WINDOW } kvant_class;
+
+typedef struct {
+    kvant_class token_class;
+    uint32_t event;  /* the compression event that fills it; 0 where events append to it */
+    uint32_t tokens; /* that it can ever hold; capacity is that, rounded up to 4 */
+    kvant_segment at; /* as the segment table says it */
+} kvant_planned_segment;
+
+/* Words of the workspace of one compression event, from its start. */
+typedef struct {
+    uint64_t keys;
+    uint64_t probes;
+    uint64_t codes;
+    uint64_t params;
+    uint64_t operands;
+    uint64_t steps;
+    uint64_t partials;
+    uint64_t rows;
+    uint64_t sums;
+    uint64_t scores;
+    uint64_t words; /* all of it */
+} kvant_workspace;
+
+typedef struct {
+    kvant_cache_desc desc; /* with defaults filled in */
+    bool is_f16;
+    bool two_classes;
+    bool per_event;           /* each event fills segments of its own: its parameters are the segment's */
+    uint32_t maps;            /* class maps: 1, or one a KV head */
+    uint32_t alignment;       /* tokens to which a growing segment's events are rounded down */
+    uint32_t events;          /* compression events that a sequence can have, the prompt's included */
+    uint32_t window_limit;    /* tokens in the window when a period has to leave */
+    uint32_t window_capacity; /* slots of the ring; 0: no window */
+    uint32_t probe_capacity;  /* gathered probe queries of a decode period */
+
+    kvant_planned_segment *segments;
+    uint32_t segment_count;
+    int32_t sink_segment;   /* index, or -1 */
+    int32_t window_segment; /* index, or -1 */
+    uint32_t first_compressed;
+    uint32_t max_splits;
+
+    uint32_t splits_offset;
+    uint32_t segments_offset;
+    uint32_t positions_offset;
+    uint32_t positions_words;
+    uint32_t probe_positions; /* of the gathered probe queries */
+    uint32_t probe_rows;      /* f16 rows [q_head][slot][k_dim] */
+    uint32_t region_words;
+
+    uint64_t scratch_bytes;
+    uint32_t attend_sequences; /* sequences that one attention launch takes, for its scratch */
+    uint32_t query_positions;  /* word of the scratch buffer: [sequence][query] */
+    uint32_t partials;         /* word of the scratch buffer; decode compression uses it too */
+
+    kvant_cache_bytes bytes;
+} kvant_layout;
+
+/* Fails with INVALID_ARGUMENT or LIMIT. kvant_layout_free is needed after success alone. */
+kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
+                               kvant_layout *out_layout);
+void kvant_layout_free(kvant_host *host, kvant_layout *layout);
+
+/* Of `tokens` that are compressed together, those that are salient. */
+uint32_t kvant_salient_tokens(const kvant_recipe *recipe, uint32_t tokens);
+
+/* Probe rows of `rows` rows. */
+void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out_random,
+                        uint32_t *out_recent);
+
+/* Of a prompt, the tokens that are compressed: not sinks, not window, rounded for growing segments. */
+uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens);
+
+/* Workspace to compress `tokens` tokens, judged by `probes` probe rows. */
+kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes);
+
+/* Compressed segments of an event and class: index, or -1 where that class is empty. */
+int32_t kvant_find_segment(const kvant_layout *layout, kvant_class token_class, uint32_t event);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The named recipes, and the rules that every recipe keeps. docs/recipes.md explains each.
+ */
+#include "recipe_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "diag.h"
+#include "layout.h"
+
+#define RULE_F16                                                                                   \
+    {                                                                                              \
+        KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE           \
+    }
+
+static const kvant_named_recipe named[] = {
+    {"f16",
+     "uncompressed half precision, the baseline",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = RULE_F16,
+         .v = RULE_F16,
+     }},
+    {"int8-token",
+     "symmetric 8 bit, one scale a token",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT8_SYMMETRIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT8_SYMMETRIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
+    {"int4",
+     "4 bit per token and head",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
+    {"kivi2",
+     "KIVI: 2 bit, K per channel of 32 tokens, V per token of 32 channels, 128 tokens f16",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_NONE, KVANT_GROUPING_CHANNEL_TOKENS, 32,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .window = 128,
+         .period = 32,
+     }},
+    {"kivi4",
+     "KIVI at 4 bit",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_CHANNEL_TOKENS, 32,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .window = 128,
+         .period = 32,
+     }},
+    {"zipcache",
+     "ZipCache: 60 % salient tokens 4 bit, the rest 2 bit; K per channel, V channel-separable",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_CHANNEL_SEGMENT, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_CST},
+         .period = 100,
+         .salient_share = 0.6,
+         .probes_random = 0.05,
+         .probes_recent = 0.05,
+         .normaliser = KVANT_NORMALISER_PROBES,
+         .heads = KVANT_HEADS_ALL,
+     }},
+};
+
+const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
+{
+    return index < sizeof named / sizeof named[0] ? &named[index] : NULL;
+}
+
+const char *kvant_recipe_name(uint32_t index)
+{
+    const kvant_named_recipe *entry = kvant_named_recipe_at(index);
+    return entry != NULL ? entry->name : NULL;
+}
+
+const char *kvant_recipe_summary(uint32_t index)
+{
+    const kvant_named_recipe *entry = kvant_named_recipe_at(index);
+    return entry != NULL ? entry->summary : NULL;
+}
+
+bool kvant_recipe_is_f16(const kvant_recipe *recipe)
+{
+    return recipe->k.regular == KVANT_CODEC_F16;
+}
+
+bool kvant_recipe_has_two_classes(const kvant_recipe *recipe)
+{
+    return recipe->salient_share > 0.0 && recipe->salient_share < 1.0;
+}
+
+/* ---- checks ---- */
+
+static kvant_status bad(const char *what, const char *reason)
+{
+    return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "recipe: %s %s", what, reason);
+}
+
+static bool is_integer_codec(kvant_codec codec)
+{
+    return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
+           codec == KVANT_CODEC_INT8_SYMMETRIC;
+}
+
+static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, bool has_salient)
+{
+    if (rule->regular != KVANT_CODEC_F16 && !is_integer_codec(rule->regular)) {
+        return bad(what, "has no known codec");
+    }
+    if (has_salient != (rule->salient != KVANT_CODEC_NONE)) {
+        return bad(what, has_salient ? "needs a codec for salient tokens"
+                                     : "has a codec for salient tokens, but salient is 0");
+    }
+    if (has_salient && !is_integer_codec(rule->salient)) {
+        return bad(what, "has no integer codec for salient tokens");
+    }
+    if ((uint32_t)rule->grouping > KV_GROUP_CHANNEL_SEGMENT) {
+        return bad(what, "has no known grouping");
+    }
+    uint32_t length = rule->group_length;
+    if (rule->grouping == KVANT_GROUPING_TOKEN_CHANNELS) {
+        if (length != 8 && length != 16 && (length == 0 || length % 32 != 0 || length > 256)) {
+            return bad(what, "groups channels by something else than 8, 16 or a multiple of 32");
+        }
+    } else if (rule->grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
+        if (length == 0 || length % KV_CHUNK != 0 || length > 4096) {
+            return bad(what, "groups tokens by something else than a multiple of 32");
+        }
+    } else if (length != 0) {
+        return bad(what, "has a group length that its grouping does not take");
+    }
+    if (rule->transform != KVANT_TRANSFORM_NONE && rule->transform != KVANT_TRANSFORM_CST) {
+        return bad(what, "has no known transform");
+    }
+    if (rule->transform == KVANT_TRANSFORM_CST &&
+        kv_is_channelwise((uint32_t)rule->grouping) != 0u) {
+        return bad(what, "has channel scales (cst) and parameters per channel; choose one");
+    }
+    return KVANT_OK;
+}
+
+static kvant_status check_f16(const kvant_recipe *recipe)
+{
+    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
+    for (int i = 0; i < 2; i++) {
+        if (rules[i]->regular != KVANT_CODEC_F16) {
+            return bad(i == 0 ? "k" : "v", "must be f16 where the other one is");
+        }
+        if (rules[i]->grouping != KVANT_GROUPING_TOKEN ||
+            rules[i]->transform != KVANT_TRANSFORM_NONE) {
+            return bad(i == 0 ? "k" : "v", "is f16, which takes no grouping or transform");
+        }
+    }
+    if (recipe->salient_share != 0.0 || recipe->window != 0 || recipe->period != 0 ||
+        recipe->sinks != 0) {
+        return bad("f16", "keeps every token: window, period, sinks and salient must be 0");
+    }
+    return KVANT_OK;
+}
+
+static bool is_share(double x)
+{
+    return isfinite(x) && x >= 0.0 && x <= 1.0;
+}
+
+static kvant_status check_policy(const kvant_recipe *recipe)
+{
+    if (recipe->period == 0 || recipe->period % KV_TOKEN_QUAD != 0 ||
+        recipe->period > KVANT_RECIPE_MAX_TOKENS) {
+        return bad("period", "must be a multiple of 4, from 4 to 1048576");
+    }
+    if (recipe->window > KVANT_RECIPE_MAX_TOKENS || recipe->sinks > KVANT_RECIPE_MAX_TOKENS) {
+        return bad("window or sinks", "exceed 1048576 tokens");
+    }
+    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
+    for (int i = 0; i < 2; i++) {
+        if (rules[i]->grouping == KVANT_GROUPING_CHANNEL_TOKENS &&
+            recipe->period % rules[i]->group_length != 0) {
+            return bad("period", "must be a multiple of the tokens that a chan group takes");
+        }
+    }
+    if (kvant_recipe_has_two_classes(recipe)) {
+        if (recipe->probes_random + recipe->probes_recent <= 0.0) {
+            return bad("salient", "needs probe rows: random or recent above 0");
+        }
+        if (recipe->heads == KVANT_HEADS_GROUP && (recipe->k.grouping == KVANT_GROUPING_TOKEN ||
+                                                   recipe->v.grouping == KVANT_GROUPING_TOKEN)) {
+            return bad("heads=group", "needs parameters per head, not the grouping token");
+        }
+    }
+    return KVANT_OK;
+}
+
+kvant_status kvant_recipe_check(const kvant_recipe *recipe)
+{
+    if (recipe == NULL || recipe->struct_size != sizeof *recipe) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "a kvant_recipe with its struct_size is needed");
+    }
+    if (!is_share(recipe->salient_share) || !is_share(recipe->probes_random) ||
+        !is_share(recipe->probes_recent) || recipe->probes_random + recipe->probes_recent > 1.0) {
+        return bad("salient, random and recent", "are shares from 0 to 1, probes at most 1 together");
+    }
+    if ((uint32_t)recipe->normaliser > KVANT_NORMALISER_PROBES ||
+        (uint32_t)recipe->heads > KVANT_HEADS_GROUP) {
+        return bad("norm or heads", "has no known value");
+    }
+    bool has_salient = recipe->salient_share > 0.0;
+    kvant_status status = check_rule("k", &recipe->k, has_salient);
+    if (status == KVANT_OK) {
+        status = check_rule("v", &recipe->v, has_salient);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    if (recipe->k.regular == KVANT_CODEC_F16 || recipe->v.regular == KVANT_CODEC_F16) {
+        return check_f16(recipe);
+    }
+    return check_policy(recipe);
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Recipes as text: the one parser and the one printer. kvant/recipe.h states the grammar.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+#include "recipe_internal.h"
+
+enum { MAX_VALUE = 64 };
+
+typedef struct {
+    const char *name;
+    int value;
+} word;
+
+static const word codecs[] = {{"f16", KVANT_CODEC_F16},
+                              {"int2", KVANT_CODEC_INT2},
+                              {"int4", KVANT_CODEC_INT4},
+                              {"int8", KVANT_CODEC_INT8},
+                              {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
+                              {NULL, 0}};
+static const word normalisers[] = {{"none", KVANT_NORMALISER_NONE},
+                                   {"causal", KVANT_NORMALISER_CAUSAL},
+                                   {"probes", KVANT_NORMALISER_PROBES},
+                                   {NULL, 0}};
+static const word reductions[] = {
+    {"all", KVANT_HEADS_ALL}, {"group", KVANT_HEADS_GROUP}, {NULL, 0}};
+
+static bool look_up(const word *words, const char *text, int *value)
+{
+    for (; words->name != NULL; words++) {
+        if (strcmp(words->name, text) == 0) {
+            *value = words->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *name_of(const word *words, int value)
+{
+    while (words->name != NULL && words->value != value) {
+        words++;
+    }
+    return words->name != NULL ? words->name : "?";
+}
+
+/* ---- reading ---- */
+
+typedef struct {
+    const char *text; /* the whole, for messages */
+    size_t at;        /* where the current item starts */
+} cursor;
+
+static kvant_status expected(const cursor *c, size_t offset, const char *what)
+{
+    char names[160] = "";
+    for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i != 0 ? ", " : "",
+                 kvant_recipe_name(i));
+    }
+    return kvant_fail(KVANT_ERROR_UNKNOWN_RECIPE,
+                      "recipe \"%s\": at position %zu, expected %s (named recipes: %s)", c->text,
+                      c->at + offset + 1, what, names);
+}
+
+/* "token", "head", "tok32", "chan32" or "chan". */
+static bool parse_grouping(const char *text, kvant_tensor_rule *rule)
+{
+    static const struct {
+        const char *prefix;
+        kvant_grouping plain;
+        kvant_grouping numbered;
+        bool takes_number;
+        bool needs_number;
+    } forms[] = {
+        {"token", KVANT_GROUPING_TOKEN, KVANT_GROUPING_TOKEN, false, false},
+        {"head", KVANT_GROUPING_TOKEN_HEAD, KVANT_GROUPING_TOKEN_HEAD, false, false},
+        {"tok", KVANT_GROUPING_TOKEN, KVANT_GROUPING_TOKEN_CHANNELS, true, true},
+        {"chan", KVANT_GROUPING_CHANNEL_SEGMENT, KVANT_GROUPING_CHANNEL_TOKENS, true, false},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        size_t length = strlen(forms[i].prefix);
+        if (strncmp(text, forms[i].prefix, length) != 0) {
+            continue;
+        }
+        const char *rest = text + length;
+        if (*rest == '\0' && !forms[i].needs_number) {
+            rule->grouping = forms[i].plain;
+            rule->group_length = 0;
+            return true;
+        }
+        size_t digits = strspn(rest, "0123456789");
+        if (forms[i].takes_number && digits > 0 && digits < 6 && rest[digits] == '\0') {
+            rule->grouping = forms[i].numbered;
+            rule->group_length = (uint32_t)strtoul(rest, NULL, 10);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "int2+int4/token/cst" */
+static kvant_status parse_rule(const cursor *c, size_t offset, const char *value,
+                               kvant_tensor_rule *out)
+{
+    char buffer[MAX_VALUE];
+    snprintf(buffer, sizeof buffer, "%s", value);
+    kvant_tensor_rule rule = {KVANT_CODEC_NONE, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
+                              KVANT_TRANSFORM_NONE};
+
+    char *grouping = strchr(buffer, '/');
+    char *transform = NULL;
+    if (grouping != NULL) {
+        *grouping++ = '\0';
+        transform = strchr(grouping, '/');
+        if (transform != NULL) {
+            *transform++ = '\0';
+        }
+    }
+    char *salient = strchr(buffer, '+');
+    if (salient != NULL) {
+        *salient++ = '\0';
+    }
+
+    int codec;
+    if (!look_up(codecs, buffer, &codec)) {
+        return expected(c, offset, "a codec: f16, int2, int4, int8 or int8s");
+    }
+    rule.regular = (kvant_codec)codec;
+    if (salient != NULL) {
+        if (!look_up(codecs, salient, &codec)) {
+            return expected(c, offset + (size_t)(salient - buffer),
+                            "a codec for salient tokens: int2, int4, int8 or int8s");
+        }
+        rule.salient = (kvant_codec)codec;
+    }
+    if (grouping == NULL) {
+        if (rule.regular != KVANT_CODEC_F16) {
+            return expected(c, offset + strlen(value),
+                            "\"/\" and a grouping: token, head, tok<n>, chan<n> or chan");
+        }
+    } else if (!parse_grouping(grouping, &rule)) {
+        return expected(c, offset + (size_t)(grouping - buffer),
+                        "a grouping: token, head, tok<n>, chan<n> or chan");
+    }
+    if (transform != NULL) {
+        if (strcmp(transform, "cst") != 0) {
+            return expected(c, offset + (size_t)(transform - buffer), "the transform cst");
+        }
+        rule.transform = KVANT_TRANSFORM_CST;
+    }
+    *out = rule;
+    return KVANT_OK;
+}
+
+static bool parse_integer(const char *value, uint64_t most, uint64_t *out)
+{
+    if (value[0] < '0' || value[0] > '9') {
+        return false;
+    }
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    if (*end != '\0' || errno != 0 || number > most) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+static bool parse_share(const char *value, double *out)
+{
+    if ((value[0] < '0' || value[0] > '9') && value[0] != '.') {
+        return false;
+    }
+    char *end;
+    double number = strtod(value, &end);
+    if (*end != '\0' || !(number >= 0.0 && number <= 1.0)) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+static kvant_status parse_field(const cursor *c, const char *key, const char *value,
+                                kvant_recipe *recipe)
+{
+    size_t offset = strlen(key) + 1;
+    struct {
+        const char *key;
+        uint32_t *value;
+    } counts[] = {{"window", &recipe->window}, {"period", &recipe->period},
+                  {"sinks", &recipe->sinks}};
+    struct {
+        const char *key;
+        double *value;
+    } shares[] = {{"salient", &recipe->salient_share},
+                  {"random", &recipe->probes_random},
+                  {"recent", &recipe->probes_recent}};
+
+    if (strcmp(key, "k") == 0) {
+        return parse_rule(c, offset, value, &recipe->k);
+    }
+    if (strcmp(key, "v") == 0) {
+        return parse_rule(c, offset, value, &recipe->v);
+    }
+    for (int i = 0; i < 3; i++) {
+        uint64_t number;
+        if (strcmp(key, counts[i].key) == 0) {
+            if (!parse_integer(value, KVANT_RECIPE_MAX_TOKENS, &number)) {
+                return expected(c, offset, "a number of tokens, at most 1048576");
+            }
+            *counts[i].value = (uint32_t)number;
+            return KVANT_OK;
+        }
+        if (strcmp(key, shares[i].key) == 0) {
+            return parse_share(value, shares[i].value)
+                       ? KVANT_OK
+                       : expected(c, offset, "a share from 0 to 1");
+        }
+    }
+    int choice;
+    if (strcmp(key, "norm") == 0) {
+        if (!look_up(normalisers, value, &choice)) {
+            return expected(c, offset, "none, causal or probes");
+        }
+        recipe->normaliser = (kvant_normaliser)choice;
+        return KVANT_OK;
+    }
+    if (strcmp(key, "heads") == 0) {
+        if (!look_up(reductions, value, &choice)) {
+            return expected(c, offset, "all or group");
+        }
+        recipe->heads = (kvant_head_reduction)choice;
+        return KVANT_OK;
+    }
+    if (strcmp(key, "seed") == 0) {
+        return parse_integer(value, UINT64_MAX, &recipe->seed)
+                   ? KVANT_OK
+                   : expected(c, offset, "a number");
+    }
+    return expected(c, 0, "one of k, v, window, period, sinks, salient, random, recent, norm, "
+                          "heads, seed");
+}
+
+static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
+                               kvant_recipe *recipe)
+{
+    const char *equals = strchr(item, '=');
+    if (equals == NULL) {
+        if (!is_first) {
+            return expected(c, 0, "key=value");
+        }
+        for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+            if (strcmp(item, kvant_recipe_name(i)) == 0) {
+                *recipe = kvant_named_recipe_at(i)->recipe;
+                return KVANT_OK;
+            }
+        }
+        return expected(c, 0, "a named recipe, or k=");
+    }
+    char key[16];
+    size_t length = (size_t)(equals - item);
+    if (length >= sizeof key) {
+        return expected(c, 0, "a known key");
+    }
+    memcpy(key, item, length);
+    key[length] = '\0';
+    return parse_field(c, key, equals + 1, recipe);
+}
+
+kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
+{
+    if (text == NULL || out_recipe == NULL) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "text or out_recipe is NULL");
+    }
+    /* the full form starts from no compression at all; period is needed as soon as there is some */
+    kvant_recipe recipe = KVANT_RECIPE_INIT;
+    recipe.k.regular = KVANT_CODEC_NONE;
+    recipe.v.regular = KVANT_CODEC_NONE;
+
+    cursor c = {text, 0};
+    for (bool is_first = true;; is_first = false) {
+        char item[MAX_VALUE];
+        size_t length = strcspn(text + c.at, ",");
+        if (length >= sizeof item) {
+            return expected(&c, 0, "something shorter");
+        }
+        memcpy(item, text + c.at, length);
+        item[length] = '\0';
+        kvant_status status = parse_item(&c, item, is_first, &recipe);
+        if (status != KVANT_OK) {
+            return status;
+        }
+        if (text[c.at + length] == '\0') {
+            c.at += length;
+            break;
+        }
+        c.at += length + 1;
+    }
+    if (recipe.k.regular == KVANT_CODEC_NONE || recipe.v.regular == KVANT_CODEC_NONE) {
+        return expected(&c, 0, recipe.k.regular == KVANT_CODEC_NONE ? "k=" : "v=");
+    }
+    if (recipe.period == 0 && !kvant_recipe_is_f16(&recipe)) {
+        recipe.period = 32;
+    }
+    kvant_status status = kvant_recipe_check(&recipe);
+    if (status == KVANT_OK) {
+        *out_recipe = recipe;
+    }
+    return status;
+}
+
+/* ---- printing ---- */
+
+typedef struct {
+    char *text;
+    size_t capacity;
+    size_t length;
+} printer;
+
+static void print(printer *p, const char *format, ...) KVANT_PRINTF(2, 3);
+
+static void print(printer *p, const char *format, ...)
+{
+    char piece[MAX_VALUE];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(piece, sizeof piece, format, arguments);
+    va_end(arguments);
+    for (int i = 0; i < length && i < MAX_VALUE - 1; i++) {
+        if (p->length + 1 < p->capacity) {
+            p->text[p->length] = piece[i];
+            p->text[p->length + 1] = '\0';
+        }
+        p->length++;
+    }
+}
+
+static void print_rule(printer *p, const kvant_tensor_rule *rule)
+{
+    print(p, "%s", name_of(codecs, (int)rule->regular));
+    if (rule->regular == KVANT_CODEC_F16) {
+        return;
+    }
+    if (rule->salient != KVANT_CODEC_NONE) {
+        print(p, "+%s", name_of(codecs, (int)rule->salient));
+    }
+    static const char *const forms[] = {"/token", "/head", "/tok", "/chan", "/chan"};
+    print(p, "%s", forms[rule->grouping]);
+    if (rule->group_length != 0) {
+        print(p, "%" PRIu32, rule->group_length);
+    }
+    if (rule->transform == KVANT_TRANSFORM_CST) {
+        print(p, "/cst");
+    }
+}
+
+/* The shortest decimal that reads back as the same number. */
+static void print_share(printer *p, const char *key, double share)
+{
+    char text[40];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, share);
+        if (strtod(text, NULL) == share) {
+            break;
+        }
+    }
+    print(p, ",%s=%s", key, text);
+}
+
+static bool same_rule(const kvant_tensor_rule *a, const kvant_tensor_rule *b)
+{
+    return a->regular == b->regular && a->salient == b->salient && a->grouping == b->grouping &&
+           a->group_length == b->group_length && a->transform == b->transform;
+}
+
+static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
+{
+    return same_rule(&a->k, &b->k) && same_rule(&a->v, &b->v) && a->window == b->window &&
+           a->period == b->period && a->sinks == b->sinks &&
+           a->salient_share == b->salient_share && a->probes_random == b->probes_random &&
+           a->probes_recent == b->probes_recent && a->normaliser == b->normaliser &&
+           a->heads == b->heads && a->seed == b->seed;
+}
+
+size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
+{
+    printer p = {out_text, capacity, 0};
+    if (capacity > 0) {
+        out_text[0] = '\0';
+    }
+    if (kvant_recipe_check(recipe) != KVANT_OK) {
+        print(&p, "invalid");
+        return p.length;
+    }
+    for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+        if (same_recipe(recipe, &kvant_named_recipe_at(i)->recipe)) {
+            print(&p, "%s", kvant_recipe_name(i));
+            return p.length;
+        }
+    }
+    print(&p, "k=");
+    print_rule(&p, &recipe->k);
+    print(&p, ",v=");
+    print_rule(&p, &recipe->v);
+    if (!kvant_recipe_is_f16(recipe)) {
+        print(&p, ",window=%" PRIu32 ",period=%" PRIu32, recipe->window, recipe->period);
+    }
+    if (recipe->sinks != 0) {
+        print(&p, ",sinks=%" PRIu32, recipe->sinks);
+    }
+    if (recipe->salient_share > 0.0) {
+        print_share(&p, "salient", recipe->salient_share);
+    }
+    if (recipe->probes_random > 0.0) {
+        print_share(&p, "random", recipe->probes_random);
+    }
+    if (recipe->probes_recent > 0.0) {
+        print_share(&p, "recent", recipe->probes_recent);
+    }
+    if (recipe->normaliser != KVANT_NORMALISER_NONE) {
+        print(&p, ",norm=%s", name_of(normalisers, (int)recipe->normaliser));
+    }
+    if (recipe->heads != KVANT_HEADS_ALL) {
+        print(&p, ",heads=%s", name_of(reductions, (int)recipe->heads));
+    }
+    if (recipe->seed != 0) {
+        print(&p, ",seed=%" PRIu64, recipe->seed);
+    }
+    return p.length;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where everything lies in the compressed cache: codecs, groupings, words, parameters, tables.
+ * docs/format.md shows the pictures; golden bytes freeze them. Everything is 32-bit
+ * little-endian words; offsets are in words from the start of a sequence's region.
+ *
+ * A code word holds a small block of tokens x channels of one KV head, so that one shift and one
+ * mask give four operands in the four byte lanes:
+ *   K  byte lane = channel (4 adjacent), field within the byte = token   (K sums over channels)
+ *   V  byte lane = token (4 adjacent),  field within the byte = channel  (V sums over tokens)
+ * int2 has 4 fields of 2 bits in a byte, int4 has 2 of 4 bits, int8 has 1.
+ */
+#ifndef KVANT_CONTRACT_LAYOUT_H
+#define KVANT_CONTRACT_LAYOUT_H
+
+#include "lang.h"
+
+/* Tokens of one split: the unit of work and of merging in attention. Part of the definition of
+ * the output: splits are merged in index order. */
+#define KV_SPLIT_TOKENS 256u
+/* Tokens of a V sum, and channels of a K sum, that share one integer operand scale. Part of the
+ * definition of the output. 32 x 32767 x 15 stays below 2^24, exact in fp32 too. */
+#define KV_CHUNK 32u
+/* Tokens of a tile, the unit of paging. A run of this many tokens of one head is contiguous. */
+#define KV_TILE_TOKENS 64u
+/* Tokens are stored in fours: segment capacities and compression events are rounded up to this. */
+#define KV_TOKEN_QUAD 4u
+#define KV_MAX_HEAD_DIM 256u
+/* Query rows (heads of the GQA group x queries) that one attention work-group carries. */
+#define KV_ROWS 8u
+
+/* ---- codecs ---- */
+#define KV_CODEC_NONE 0u
+#define KV_CODEC_F16 1u
+#define KV_CODEC_INT2 2u
+#define KV_CODEC_INT4 4u
+#define KV_CODEC_INT8 8u
+#define KV_CODEC_INT8_SYMMETRIC 9u
+
+/* ---- groupings: which numbers share a parameter word ---- */
+#define KV_GROUP_TOKEN 0u           /* a token, all heads */
+#define KV_GROUP_TOKEN_HEAD 1u      /* a token, one head */
+#define KV_GROUP_TOKEN_CHANNELS 2u  /* a token, one head, group_length channels */
+#define KV_GROUP_CHANNEL_TOKENS 3u  /* a channel, group_length tokens (a multiple of KV_CHUNK) */
+#define KV_GROUP_CHANNEL_SEGMENT 4u /* a channel, all tokens of the segment */
+
+#define KV_POSITION_INVALID 0xffffffffu
+#define KV_NO_OFFSET 0xffffffffu
+
+/* ---- words of a segment's entry in the table ---- */
+#define KV_SEGMENT_CAPACITY 0u         /* tokens, a multiple of 4 */
+#define KV_SEGMENT_K_CODEC 1u
+#define KV_SEGMENT_V_CODEC 2u
+#define KV_SEGMENT_K_GROUPING 3u
+#define KV_SEGMENT_K_GROUP_LENGTH 4u
+#define KV_SEGMENT_V_GROUPING 5u
+#define KV_SEGMENT_V_GROUP_LENGTH 6u
+#define KV_SEGMENT_POSITIONS 7u        /* offset of one word a token; KV_POSITION_INVALID: no token */
+#define KV_SEGMENT_POSITIONS_HEAD 8u   /* words between the lists of two heads; 0: one list for all */
+#define KV_SEGMENT_K_CODES 9u          /* offset */
+#define KV_SEGMENT_V_CODES 10u         /* offset */
+#define KV_SEGMENT_K_PARAMS 11u        /* offset */
+#define KV_SEGMENT_V_PARAMS 12u        /* offset */
+#define KV_SEGMENT_K_CHANNEL_SCALE 13u /* offset of halves [head][channel], or KV_NO_OFFSET */
+#define KV_SEGMENT_V_CHANNEL_SCALE 14u /* offset of halves [head][channel], or KV_NO_OFFSET */
+#define KV_SEGMENT_RESERVED 15u
+#define KV_SEGMENT_WORDS 16u
+
+/* ---- words of a split's entry in the table ---- */
+#define KV_SPLIT_SEGMENT 0u     /* index in the segment table */
+#define KV_SPLIT_FIRST_TOKEN 1u /* within the segment, a multiple of KV_SPLIT_TOKENS */
+#define KV_SPLIT_WORDS 2u
+
+/* ---- words of a sequence's header ---- */
+#define KV_HEADER_SPLITS 0u /* number of splits that hold tokens */
+#define KV_HEADER_WORDS 16u
+
+/* Bits of a code. */
+KV_FN kv_u32 kv_codec_bits(kv_u32 codec)
+{
+    return codec == KV_CODEC_INT8_SYMMETRIC ? 8u : codec == KV_CODEC_F16 ? 16u : codec;
+}
+
+/* Codes along the field direction of a word: tokens for K, channels for V. */
+KV_FN kv_u32 kv_fields(kv_u32 bits)
+{
+    return 8u / bits;
+}
+
+/* Words of one head's K or V codes for `capacity` tokens. */
+KV_FN kv_u32 kv_code_words(kv_u32 capacity, kv_u32 dim, kv_u32 bits)
+{
+    return (capacity / 4u) * (dim / 4u) * (bits / 2u);
+}
+
+/* The word of K code (token, channel) within its head, and its shift in that word. */
+KV_FN kv_u32 kv_k_word(kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits)
+{
+    return (token / kv_fields(bits)) * (dim / 4u) + channel / 4u;
+}
+
+KV_FN kv_u32 kv_k_shift(kv_u32 token, kv_u32 channel, kv_u32 bits)
+{
+    return (channel % 4u) * 8u + (token % kv_fields(bits)) * bits;
+}
+
+/* The word of V code (token, channel) within its head, and its shift in that word. */
+KV_FN kv_u32 kv_v_word(kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits)
+{
+    return (token / 4u) * (dim / kv_fields(bits)) + channel / kv_fields(bits);
+}
+
+KV_FN kv_u32 kv_v_shift(kv_u32 token, kv_u32 channel, kv_u32 bits)
+{
+    return (token % 4u) * 8u + (channel % kv_fields(bits)) * bits;
+}
+
+/* The word of an f16 segment that holds channels (channel, channel + 1), channel even. */
+KV_FN kv_u32 kv_f16_word(kv_u32 head, kv_u32 token, kv_u32 channel, kv_u32 capacity, kv_u32 dim)
+{
+    return (head * capacity + token) * (dim / 2u) + channel / 2u;
+}
+
+/* Groups that one token of one head, or one channel of one head, is divided into. */
+KV_FN kv_u32 kv_groups_along(kv_u32 length, kv_u32 group_length)
+{
+    return (length + group_length - 1u) / group_length;
+}
+
+/* Index of the parameter group of an element. Each group has one word of parameters. */
+KV_FN kv_u32 kv_group_index(kv_u32 grouping, kv_u32 group_length, kv_u32 capacity, kv_u32 dim,
+                            kv_u32 head, kv_u32 token, kv_u32 channel)
+{
+    if (grouping == KV_GROUP_TOKEN) {
+        return token;
+    }
+    if (grouping == KV_GROUP_TOKEN_HEAD) {
+        return head * capacity + token;
+    }
+    if (grouping == KV_GROUP_TOKEN_CHANNELS) {
+        return (head * capacity + token) * kv_groups_along(dim, group_length) +
+               channel / group_length;
+    }
+    if (grouping == KV_GROUP_CHANNEL_TOKENS) {
+        return (head * kv_groups_along(capacity, group_length) + token / group_length) * dim +
+               channel;
+    }
+    return head * dim + channel;
+}
+
+/* Number of parameter groups of a tensor. */
+KV_FN kv_u32 kv_group_count(kv_u32 grouping, kv_u32 group_length, kv_u32 capacity, kv_u32 dim,
+                            kv_u32 heads)
+{
+    if (grouping == KV_GROUP_TOKEN) {
+        return capacity;
+    }
+    if (grouping == KV_GROUP_TOKEN_HEAD) {
+        return heads * capacity;
+    }
+    if (grouping == KV_GROUP_TOKEN_CHANNELS) {
+        return heads * capacity * kv_groups_along(dim, group_length);
+    }
+    if (grouping == KV_GROUP_CHANNEL_TOKENS) {
+        return heads * kv_groups_along(capacity, group_length) * dim;
+    }
+    return heads * dim;
+}
+
+/* Whether the groups run along channels (parameters per channel), not along a token. */
+KV_FN kv_u32 kv_is_channelwise(kv_u32 grouping)
+{
+    return grouping >= KV_GROUP_CHANNEL_TOKENS ? 1u : 0u;
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parameters of every kernel: plain 32-bit fields, at most 128 bytes a struct, passed as push
+ * constants (Vulkan) or by value. Offsets into the store and the scratch buffer are in words,
+ * offsets and strides of caller tensors in elements.
+ */
+#ifndef KVANT_CONTRACT_PARAMS_H
+#define KVANT_CONTRACT_PARAMS_H
+
+#include "lang.h"
+
+/* A caller's tensor [token][head][channel]. Row i of the operation is token row
+ * (first + i), less wrap when that reaches wrap (a ring); wrap is KV_NO_OFFSET for a plain tensor. */
+KV_STRUCT_BEGIN(kv_view)
+    kv_u32 offset;
+    kv_u32 token_stride;
+    kv_u32 head_stride;
+    kv_u32 channel_stride;
+    kv_u32 dtype;
+    kv_u32 first;
+    kv_u32 wrap;
+KV_STRUCT_END(kv_view)
+
+/* arithmetic: output[i] = f(input words 4i..4i+3), for the self-test and the conformance suite */
+KV_STRUCT_BEGIN(kv_arithmetic_params)
+    kv_u32 operation; /* KV_ARITHMETIC_* */
+    kv_u32 count;
+KV_STRUCT_END(kv_arithmetic_params)
+
+#define KV_ARITHMETIC_MULTIPLY_ADD 0u /* a * b + c, both rounded */
+#define KV_ARITHMETIC_F16_TO_F32 1u
+#define KV_ARITHMETIC_F32_TO_F16 2u
+#define KV_ARITHMETIC_RECIPROCAL 3u
+#define KV_ARITHMETIC_SQRT_F16 4u
+#define KV_ARITHMETIC_EXP 5u
+#define KV_ARITHMETIC_LOG 6u
+#define KV_ARITHMETIC_RINT 7u
+#define KV_ARITHMETIC_INT_TO_FLOAT 8u
+#define KV_ARITHMETIC_PHILOX 9u /* key a, b, counter c, d, 0, 0 */
+#define KV_ARITHMETIC_OPERATIONS 10u
+
+/* finite: status[status_offset] += elements of the view that no finite half can hold */
+KV_STRUCT_BEGIN(kv_finite_params)
+    kv_view source;
+    kv_u32 tokens;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 status_offset;
+KV_STRUCT_END(kv_finite_params)
+
+/* append: K and V rows into an f16 segment, at slots (slot + i) modulo capacity, with positions */
+KV_STRUCT_BEGIN(kv_append_params)
+    kv_view k;
+    kv_view v;
+    kv_u32 tokens;
+    kv_u32 heads;
+    kv_u32 k_dim;
+    kv_u32 v_dim; /* 0: no V (probe queries) */
+    kv_u32 k_offset;
+    kv_u32 v_offset;
+    kv_u32 positions_offset;
+    kv_u32 capacity;
+    kv_u32 slot;
+    kv_u32 first_position;
+    kv_u32 status_offset; /* counts what had to be clamped */
+KV_STRUCT_END(kv_append_params)
+
+/* positions: store[offset + (slot + i) mod capacity] = first + i * step, for i < count */
+KV_STRUCT_BEGIN(kv_positions_params)
+    kv_u32 offset;
+    kv_u32 capacity;
+    kv_u32 slot;
+    kv_u32 count;
+    kv_u32 first;
+    kv_u32 step; /* 1; or 0 to write KV_POSITION_INVALID */
+KV_STRUCT_END(kv_positions_params)
+
+/* extrema, encode: one tensor (K or V) of a compression event. The event's token i is row
+ * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
+ * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head.
+ * Keys are those of the event alone: its groups are numbered by kv_group_index with the event's
+ * token i and the event's capacity, its tokens rounded up to 4. */
+KV_STRUCT_BEGIN(kv_quantize_params)
+    kv_view source;
+    kv_u32 indices_offset; /* in the store; KV_NO_OFFSET: rows in order */
+    kv_u32 indices_head;
+    kv_u32 index_base;
+    kv_u32 tokens; /* of the event */
+    kv_u32 token;  /* of the segment, where the event starts: a multiple of 4, and of the block */
+    kv_u32 capacity;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 codec;
+    kv_u32 grouping;
+    kv_u32 group_length;
+    kv_u32 is_value;             /* 0: K layout, 1: V layout */
+    kv_u32 channel_scale_offset; /* halves [head][dim] in the store, or KV_NO_OFFSET */
+    kv_u32 params_offset;        /* in the store */
+    kv_u32 codes_offset;         /* in the store */
+    kv_u32 keys_offset;          /* in scratch: lowest key of each group, then highest of each */
+    kv_u32 groups;               /* number of groups of the event: distance of the two planes */
+KV_STRUCT_END(kv_quantize_params)
+
+/* channel_scale: store halves [i] = sqrt(largest magnitude of channel i), 1 for a zero channel */
+KV_STRUCT_BEGIN(kv_channel_scale_params)
+    kv_u32 keys_offset; /* in scratch, as extrema leaves them for KV_GROUP_CHANNEL_SEGMENT */
+    kv_u32 groups;
+    kv_u32 scale_offset; /* in the store */
+KV_STRUCT_END(kv_channel_scale_params)
+
+/* parameters: keys of the event's group g = row * row_length + i to the stored word
+ * row * row_stride + row_first + i. A group without tokens (lowest > highest) gets 0. */
+KV_STRUCT_BEGIN(kv_parameters_params)
+    kv_u32 keys_offset;
+    kv_u32 groups;
+    kv_u32 params_offset;
+    kv_u32 codec;
+    kv_u32 row_length;
+    kv_u32 row_stride;
+    kv_u32 row_first;
+KV_STRUCT_END(kv_parameters_params)
+
+/* dequantize: tokens [token, token + tokens) of a quantized or f16 tensor to rows 0.. of the view */
+KV_STRUCT_BEGIN(kv_dequantize_params)
+    kv_view target; /* dtype f16 or f32; channel_stride 1 and even strides for f16 */
+    kv_u32 tokens;
+    kv_u32 token;
+    kv_u32 capacity;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 codec;
+    kv_u32 grouping;
+    kv_u32 group_length;
+    kv_u32 is_value;
+    kv_u32 channel_scale_offset;
+    kv_u32 params_offset;
+    kv_u32 codes_offset;
+KV_STRUCT_END(kv_dequantize_params)
+
+/* probe_rows: scratch[offset ..] = `random` rows, one from each of as many equal strata of
+ * [0, rows - recent), then the last `recent` rows; ascending, distinct. + base */
+KV_STRUCT_BEGIN(kv_probe_rows_params)
+    kv_u32 offset;
+    kv_u32 rows;
+    kv_u32 random;
+    kv_u32 recent;
+    kv_u32 base;
+    kv_u32 seed_low;
+    kv_u32 seed_high;
+    kv_u32 layer;
+    kv_u32 event;
+KV_STRUCT_END(kv_probe_rows_params)
+
+/* saliency_*: one compression event of one sequence. Keys are int8 codes with one parameter word a
+ * channel (as encode writes them for KV_GROUP_CHANNEL_SEGMENT, K layout), in scratch. */
+KV_STRUCT_BEGIN(kv_saliency_params)
+    kv_view queries;       /* row i is the query at position probe_positions[i] - query_base ... */
+    kv_u32 query_base;     /* ... or simply row i where this is KV_NO_OFFSET */
+    kv_u32 probes;
+    kv_u32 probes_offset;  /* ascending positions of the probe rows */
+    kv_u32 tokens;
+    kv_u32 first_position; /* token j has position first_position + j */
+    kv_u32 q_heads;
+    kv_u32 kv_heads;
+    kv_u32 dim;
+    kv_u32 capacity;       /* tokens, rounded up to 4 */
+    kv_u32 codes_offset;
+    kv_u32 params_offset;
+    kv_f32 scale;          /* of the softmax */
+    kv_u32 operands_offset; /* int8 queries: [probe][q_head][dim / 4] words */
+    kv_u32 steps_offset;    /* [probe][q_head] floats: value of one unit of the dot product */
+    kv_u32 partials_offset; /* [probe][q_head][split] pairs: largest score (float), sum (2^-23) */
+    kv_u32 rows_offset;     /* [probe][q_head] pairs: largest score, 1 / sum (floats) */
+    kv_u32 sums_offset;     /* [kv_head][token] pairs: low and high word of the column sum (2^-28) */
+    kv_u32 scores_offset;   /* [map][token] words */
+    kv_u32 normalise;       /* KV_NORMALISE_* */
+    kv_u32 all_heads;       /* 1: one map, sums over all heads; 0: one map a KV head */
+KV_STRUCT_END(kv_saliency_params)
+
+#define KV_NORMALISE_NONE 0u   /* by the number of probes: the accumulated score */
+#define KV_NORMALISE_CAUSAL 1u /* by the rows of the full matrix that see the token */
+#define KV_NORMALISE_PROBES 2u /* by the probe rows that see the token (ZipCache) */
+#define KV_SCORE_MAX 0xfffffffeu
+#define KV_SCORE_FORCED 0xffffffffu
+#define KV_PROBABILITY_ONE 268435456.0f /* 2^28 */
+
+/* select: the `salient` tokens with the largest (score, position) of each of `maps` score rows;
+ * the first `forced_first` and last `forced_last` tokens count as the largest. Both lists come out
+ * in ascending order of position. */
+KV_STRUCT_BEGIN(kv_select_params)
+    kv_u32 tokens;
+    kv_u32 salient;
+    kv_u32 forced_first;
+    kv_u32 forced_last;
+    kv_u32 maps;
+    kv_u32 scores_offset;  /* in scratch, [map][token] */
+    kv_u32 first_position; /* added to what is listed */
+    kv_u32 salient_offset; /* in the store */
+    kv_u32 salient_stride; /* words between the lists of two maps */
+    kv_u32 regular_offset;
+    kv_u32 regular_stride;
+    kv_u32 classes_offset; /* in scratch: a bit a token, 1 salient, ceil(tokens/32) words a map; or KV_NO_OFFSET */
+KV_STRUCT_END(kv_select_params)
+
+/* attention: partial results of each split. Query row r of head hq and sequence s is at
+ * q_offset + s * q_sequence_stride + hq * q_head_stride + r * q_row_stride. */
+KV_STRUCT_BEGIN(kv_attention_params)
+    kv_u32 sequence_offset; /* word of the first sequence's region in the store */
+    kv_u32 sequence_stride; /* words between the regions of two sequences */
+    kv_u32 splits_offset;   /* within a region */
+    kv_u32 segments_offset; /* within a region */
+    kv_u32 sequences;
+    kv_u32 max_splits; /* splits that partials have room for, a sequence */
+    kv_u32 queries;    /* rows a head */
+    kv_u32 q_heads;
+    kv_u32 kv_heads;
+    kv_u32 k_dim;
+    kv_u32 v_dim;
+    kv_f32 scale;
+    kv_u32 q_offset;
+    kv_u32 q_sequence_stride;
+    kv_u32 q_head_stride;
+    kv_u32 q_row_stride;
+    kv_u32 q_dtype;
+    kv_u32 positions_offset; /* [sequence][row] in `positions`; KV_NO_OFFSET: every token is visible */
+    kv_u32 partials_offset;  /* [sequence][split][q_head][row]: largest score, sum, v_dim floats */
+    kv_u32 out_offset;
+    kv_u32 out_sequence_stride;
+    kv_u32 out_head_stride;
+    kv_u32 out_row_stride;
+    kv_u32 out_dtype;  /* f16 (even offset and strides) or f32 */
+    kv_u32 lse_offset; /* [sequence][q_head][row] floats; KV_NO_OFFSET: none */
+KV_STRUCT_END(kv_attention_params)
+
+/* prefill: causal attention over caller tensors; row i sees key j where j <= i + first_query */
+KV_STRUCT_BEGIN(kv_prefill_params)
+    kv_u32 queries;
+    kv_u32 keys;
+    kv_u32 first_query;
+    kv_u32 q_heads;
+    kv_u32 kv_heads;
+    kv_u32 k_dim;
+    kv_u32 v_dim;
+    kv_f32 scale;
+    kv_u32 q_offset;
+    kv_u32 q_token_stride;
+    kv_u32 q_head_stride;
+    kv_u32 q_dtype;
+    kv_u32 k_offset;
+    kv_u32 k_token_stride;
+    kv_u32 k_head_stride;
+    kv_u32 k_dtype;
+    kv_u32 v_offset;
+    kv_u32 v_token_stride;
+    kv_u32 v_head_stride;
+    kv_u32 v_dtype;
+    kv_u32 out_offset;
+    kv_u32 out_token_stride;
+    kv_u32 out_head_stride;
+    kv_u32 out_dtype;
+    kv_u32 lse_offset; /* [q_head][row] floats; KV_NO_OFFSET: none */
+KV_STRUCT_END(kv_prefill_params)
+
+/* The score of a row that sees no token. */
+#define KV_MASKED (-3.0e38f)
+
+#endif

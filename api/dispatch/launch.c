@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One launch: build the kernel if need be, plan the grid, enqueue.
+ */
+#include "context_internal.h"
+#include "params.h"
+#include "plan.h"
+
+static const struct {
+    const char *name;
+    uint32_t params_bytes;
+} kernels[KVANT_KERNEL_COUNT] = {
+#define KVANT_KERNEL(name, params, count, names, shape, exactness) {#name, sizeof(params)},
+#include "kernels.def"
+#undef KVANT_KERNEL
+};
+
+#define KVANT_KERNEL(name, params, count, names, shape, exactness)                                 \
+    _Static_assert(sizeof(params) <= 128 && (count) <= KVANT_MAX_BINDINGS,                         \
+                   "kernel " #name " exceeds the contract");
+#include "kernels.def"
+#undef KVANT_KERNEL
+
+kvant_status kvant_finish(kvant_context *context, kvant_status status)
+{
+    if (status == KVANT_ERROR_DEVICE_LOST) {
+        context->lost = true;
+    }
+    return status;
+}
+
+kvant_status kvant_require_alive(const kvant_context *context)
+{
+    if (context->lost) {
+        return kvant_fail(KVANT_ERROR_DEVICE_LOST,
+                          "the device was lost; destroy the context and what was made from it");
+    }
+    return KVANT_OK;
+}
+
+kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel)
+{
+    if (context->prepared[kernel]) {
+        return KVANT_OK;
+    }
+    kvant_status status =
+        kvant_finish(context, context->backend->prepare(context->device, kernel));
+    if (status == KVANT_OK) {
+        context->prepared[kernel] = true;
+        context->stats.kernels_built++;
+    }
+    return status;
+}
+
+kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
+                                 kvant_buffer *const *buffers, uint32_t count)
+{
+    kvant_status status = kvant_require_alive(context);
+    if (status == KVANT_OK) {
+        status = kvant_prepare_kernel(context, kernel);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    kvant_launch launch = {
+        .kernel = kernel,
+        .params = params,
+        .params_bytes = kernels[kernel].params_bytes,
+        .binding_count = count,
+    };
+    if (!kvant_plan_groups(kernel, params, &context->limits, launch.groups)) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "%s: the launch exceeds the %u work-groups of this device",
+                          kernels[kernel].name, context->limits.max_groups);
+    }
+    if (launch.groups[0] == 0 || launch.groups[1] == 0 || launch.groups[2] == 0) {
+        return KVANT_OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        launch.bindings[i] = buffers[i] != NULL ? buffers[i]->native : context->unused->native;
+    }
+    context->stats.launches++;
+    return kvant_finish(context, context->backend->launch(context->device, &launch));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operations behind kvant/ops.h and the cache, on checked arguments: each is a short sequence of
+ * kernel launches.
+ */
+#ifndef KVANT_DISPATCH_OPS_INTERNAL_H
+#define KVANT_DISPATCH_OPS_INTERNAL_H
+
+#include "context_internal.h"
+#include "kvant/ops.h"
+#include "params.h"
+
+/* Where an operation's words are. */
+typedef struct {
+    kvant_buffer *source;
+    kvant_buffer *store;
+    kvant_buffer *scratch;
+} kvant_op_buffers;
+
+/* Groups of an event of that many tokens. */
+uint32_t kvant_event_groups(uint32_t grouping, uint32_t group_length, uint32_t tokens,
+                            uint32_t heads, uint32_t dim);
+
+/* extrema, parameters, encode. p->groups is filled in. */
+kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *buffers,
+                               kv_quantize_params p);
+
+/* Channel scales of an event's tokens to p.channel_scale_offset; p's codec and grouping are not
+ * used. */
+kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffers *buffers,
+                                    kv_quantize_params p);
+
+/* Quantizes the keys to int8 in scratch and runs the saliency kernels up to the scores. Probe
+ * positions are in scratch already. p.codes_offset .. p.scores_offset place everything. */
+kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const kv_view *key_view,
+                               kvant_buffer *queries, kvant_buffer *scratch, uint32_t keys_offset,
+                               kv_saliency_params p);
+
+/* A segment's entry of the segment table. */
+void kvant_write_segment(const kvant_segment *segment, uint32_t *entry);
+
+/* Counts what strict mode refuses in K and V; waits. status_offset is a word of `status`. */
+kvant_status kvant_op_count_non_finite(kvant_context *context, const kvant_tensor *const tensors[],
+                                       const kv_finite_params *params, uint32_t count,
+                                       kvant_buffer *status, uint32_t *out_count);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How many items or work-groups each kernel has. The kernels of all languages rely on these counts;
+ * they are listed per kernel in docs/kernels.md.
+ */
+#include "plan.h"
+
+#include "layout.h"
+#include "params.h"
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return (a + b - 1u) / b;
+}
+
+static uint64_t extrema_items(const kv_quantize_params *p)
+{
+    if (kv_is_channelwise(p->grouping) != 0u) {
+        return (uint64_t)p->heads * p->dim * divide_up(p->tokens, KV_CHUNK);
+    }
+    return (uint64_t)p->tokens * p->heads;
+}
+
+static uint64_t encode_items(const kv_quantize_params *p)
+{
+    uint32_t capacity = (p->tokens + 3u) / 4u * 4u;
+    return (uint64_t)p->heads * kv_code_words(capacity, p->dim, kv_codec_bits(p->codec));
+}
+
+static uint64_t append_items(const kv_append_params *p)
+{
+    return (uint64_t)p->tokens * p->heads * (p->k_dim / 2u + p->v_dim / 2u) + p->tokens;
+}
+
+static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
+{
+    switch (kernel) {
+    case KVANT_KERNEL_saliency_columns:
+        return (uint64_t)p->kv_heads * p->tokens;
+    case KVANT_KERNEL_saliency_scores:
+        return (uint64_t)(p->all_heads != 0u ? 1u : p->kv_heads) * p->tokens;
+    default:
+        return (uint64_t)p->probes * p->q_heads;
+    }
+}
+
+/* Independent items of an ITEMS kernel. */
+static uint64_t count_items(kvant_kernel kernel, const void *params)
+{
+    switch (kernel) {
+    case KVANT_KERNEL_arithmetic:
+        return ((const kv_arithmetic_params *)params)->count;
+    case KVANT_KERNEL_finite: {
+        const kv_finite_params *p = params;
+        return (uint64_t)p->tokens * p->heads;
+    }
+    case KVANT_KERNEL_append:
+        return append_items(params);
+    case KVANT_KERNEL_positions:
+        return ((const kv_positions_params *)params)->count;
+    case KVANT_KERNEL_extrema:
+        return extrema_items(params);
+    case KVANT_KERNEL_channel_scale:
+        return ((const kv_channel_scale_params *)params)->groups / 2u;
+    case KVANT_KERNEL_parameters:
+        return ((const kv_parameters_params *)params)->groups;
+    case KVANT_KERNEL_encode:
+        return encode_items(params);
+    case KVANT_KERNEL_dequantize: {
+        const kv_dequantize_params *p = params;
+        return (uint64_t)p->tokens * p->heads * (p->dim / 2u);
+    }
+    case KVANT_KERNEL_probe_rows: {
+        const kv_probe_rows_params *p = params;
+        return (uint64_t)p->random + p->recent;
+    }
+    default:
+        return saliency_items(kernel, params);
+    }
+}
+
+/* The grid of a GROUPS kernel. */
+static void count_groups(kvant_kernel kernel, const void *params, uint64_t groups[3])
+{
+    groups[0] = groups[1] = groups[2] = 1u;
+    if (kernel == KVANT_KERNEL_saliency_rows) {
+        const kv_saliency_params *p = params;
+        groups[0] = divide_up(p->tokens, KV_SPLIT_TOKENS);
+        groups[1] = p->kv_heads;
+        groups[2] = divide_up((uint64_t)p->probes * (p->q_heads / p->kv_heads), KV_ROWS);
+    } else if (kernel == KVANT_KERNEL_select) {
+        groups[0] = ((const kv_select_params *)params)->maps;
+    } else if (kernel == KVANT_KERNEL_attention) {
+        const kv_attention_params *p = params;
+        uint64_t rows = (uint64_t)(p->q_heads / p->kv_heads) * p->queries;
+        groups[0] = p->max_splits;
+        groups[1] = p->kv_heads * divide_up(rows, KV_ROWS);
+        groups[2] = p->sequences;
+    } else if (kernel == KVANT_KERNEL_attention_merge) {
+        const kv_attention_params *p = params;
+        groups[0] = (uint64_t)p->q_heads * p->queries;
+        groups[2] = p->sequences;
+    } else { /* prefill */
+        const kv_prefill_params *p = params;
+        groups[0] = divide_up(p->queries, KV_ROWS);
+        groups[1] = p->q_heads;
+    }
+}
+
+static int is_items(kvant_kernel kernel)
+{
+    enum { ITEMS = 1, GROUPS = 0 };
+    static const unsigned char shapes[KVANT_KERNEL_COUNT] = {
+#define KVANT_KERNEL(name, params, count, names, shape, exactness) shape,
+#include "kernels.def"
+#undef KVANT_KERNEL
+    };
+    return shapes[kernel];
+}
+
+int kvant_plan_groups(kvant_kernel kernel, const void *params, const kvant_backend_limits *limits,
+                      uint32_t out_groups[3])
+{
+    uint64_t groups[3] = {0u, 1u, 1u};
+    if (is_items(kernel)) {
+        /* a grid-stride loop takes what a smaller grid leaves */
+        groups[0] = divide_up(count_items(kernel, params), limits->lanes);
+        if (groups[0] > limits->max_groups) {
+            groups[0] = limits->max_groups;
+        }
+    } else {
+        count_groups(kernel, params, groups);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (groups[i] > limits->max_groups) {
+            return 0;
+        }
+        out_groups[i] = (uint32_t)groups[i];
+    }
+    return 1;
+}

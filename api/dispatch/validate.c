@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checks of caller tensors and buffers.
+ */
+#include "validate.h"
+
+#include "checked.h"
+#include "layout.h"
+
+kvant_status kvant_check_dim(const char *name, uint32_t dim)
+{
+    if (dim < 8 || dim > KV_MAX_HEAD_DIM || dim % 8 != 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "%s is %u, not a multiple of 8 from 8 to %u", name, dim, KV_MAX_HEAD_DIM);
+    }
+    return KVANT_OK;
+}
+
+kvant_status kvant_check_words(const kvant_context *context, const char *name,
+                               const kvant_buffer *buffer, uint64_t offset, uint64_t words)
+{
+    if (buffer == NULL || buffer->context != context) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%s: %s", name,
+                          buffer == NULL ? "the buffer is NULL"
+                                         : "the buffer belongs to another context");
+    }
+    uint64_t end = kvant_multiply(kvant_add(offset, words), 4);
+    if (end > buffer->bytes) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "%s: needs %llu bytes of a buffer that has %llu", name,
+                          (unsigned long long)end, (unsigned long long)buffer->bytes);
+    }
+    return KVANT_OK;
+}
+
+static uint64_t last_element(const kvant_tensor *t, kvant_shape shape)
+{
+    uint64_t last = t->offset;
+    last = kvant_add(last, kvant_multiply(shape.sequences - 1u, t->sequence_stride));
+    last = kvant_add(last, kvant_multiply(shape.tokens - 1u, t->token_stride));
+    last = kvant_add(last, kvant_multiply(shape.heads - 1u, t->head_stride));
+    return kvant_add(last, kvant_multiply(shape.dim - 1u, t->channel_stride));
+}
+
+kvant_status kvant_check_tensor(const kvant_context *context, const char *name,
+                                const kvant_tensor *tensor, kvant_shape shape, unsigned flags,
+                                kvant_tensor *out_resolved)
+{
+    if (tensor == NULL) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%s: the tensor is NULL", name);
+    }
+    if (tensor->dtype != KVANT_F16 && tensor->dtype != KVANT_F32 &&
+        (tensor->dtype != KVANT_BF16 || (flags & KVANT_TENSOR_OUTPUT) != 0)) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%s: dtype %d is not possible here", name,
+                          (int)tensor->dtype);
+    }
+    kvant_tensor t = *tensor;
+    t.channel_stride = t.channel_stride != 0 ? t.channel_stride : 1;
+    t.head_stride = t.head_stride != 0 ? t.head_stride : kvant_multiply(shape.dim, t.channel_stride);
+    t.token_stride = t.token_stride != 0 ? t.token_stride
+                                         : kvant_multiply(shape.heads, t.head_stride);
+    t.sequence_stride = t.sequence_stride != 0 ? t.sequence_stride
+                                               : kvant_multiply(shape.tokens, t.token_stride);
+    if ((flags & KVANT_TENSOR_CONTIGUOUS) != 0 && t.channel_stride != 1) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%s: channel_stride must be 1 here", name);
+    }
+    if ((flags & KVANT_TENSOR_OUTPUT) != 0 && t.dtype == KVANT_F16 &&
+        (t.offset | t.sequence_stride | t.token_stride | t.head_stride) % 2 != 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "%s: an f16 output needs an even offset and even strides", name);
+    }
+    uint64_t elements = kvant_add(last_element(&t, shape), 1);
+    if (elements > UINT32_MAX) {
+        return kvant_fail(KVANT_ERROR_LIMIT, "%s: more than 2^32 elements are addressed", name);
+    }
+    uint64_t words = t.dtype == KVANT_F32 ? elements : (elements + 1) / 2;
+    kvant_status status = kvant_check_words(context, name, t.buffer, 0, words);
+    if (status == KVANT_OK) {
+        *out_resolved = t;
+    }
+    return status;
+}
+
+kv_view kvant_view_of(const kvant_tensor *resolved, uint32_t sequence, uint32_t first)
+{
+    return (kv_view){
+        .offset = (uint32_t)(resolved->offset + sequence * resolved->sequence_stride),
+        .token_stride = (uint32_t)resolved->token_stride,
+        .head_stride = (uint32_t)resolved->head_stride,
+        .channel_stride = (uint32_t)resolved->channel_stride,
+        .dtype = (uint32_t)resolved->dtype,
+        .first = first,
+        .wrap = KV_NO_OFFSET,
+    };
+}

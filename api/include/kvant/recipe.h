@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kvant/recipe.h: how a cache is compressed. A recipe is a plain struct of choices; a named recipe
+ * is a constant of that type and nothing else. No device is needed for any of these calls, and all
+ * are thread-safe.
+ */
+#ifndef KVANT_RECIPE_H
+#define KVANT_RECIPE_H
+
+#include "kvant/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a number becomes bits. Integer codecs are uniform; all but int8s are asymmetric: a scale and a
+ * minimum per group, codes 0 .. 2^bits - 1. */
+typedef enum kvant_codec {
+    KVANT_CODEC_NONE = 0,
+    KVANT_CODEC_F16 = 1,
+    KVANT_CODEC_INT2 = 2,
+    KVANT_CODEC_INT4 = 4,
+    KVANT_CODEC_INT8 = 8,
+    KVANT_CODEC_INT8_SYMMETRIC = 9 /* "int8s": a scale per group, codes -127 .. 127 */
+} kvant_codec;
+
+/* Which numbers share a scale and a minimum. */
+typedef enum kvant_grouping {
+    KVANT_GROUPING_TOKEN = 0,           /* "token": a token, all its KV heads */
+    KVANT_GROUPING_TOKEN_HEAD = 1,      /* "head": a token of one head */
+    KVANT_GROUPING_TOKEN_CHANNELS = 2,  /* "tok32": a token of one head, 32 channels */
+    KVANT_GROUPING_CHANNEL_TOKENS = 3,  /* "chan32": a channel, 32 consecutive tokens */
+    KVANT_GROUPING_CHANNEL_SEGMENT = 4  /* "chan": a channel, all tokens compressed together */
+} kvant_grouping;
+
+/* What is done to the numbers before they are quantized, and undone on query or output. */
+typedef enum kvant_transform {
+    KVANT_TRANSFORM_NONE = 0,
+    KVANT_TRANSFORM_CST = 1 /* "cst": each channel divided by the root of its largest magnitude
+                               (ZipCache's channel-separable tokenwise quantization) */
+} kvant_transform;
+
+/* What a token's summed attention is divided by, to make a score. */
+typedef enum kvant_normaliser {
+    KVANT_NORMALISER_NONE = 0,   /* "none": accumulated attention */
+    KVANT_NORMALISER_CAUSAL = 1, /* "causal": rows of the full matrix that see the token */
+    KVANT_NORMALISER_PROBES = 2  /* "probes": probe rows that see the token (ZipCache's intent) */
+} kvant_normaliser;
+
+/* Which heads decide together. */
+typedef enum kvant_head_reduction {
+    KVANT_HEADS_ALL = 0,  /* "all": one class map for all heads */
+    KVANT_HEADS_GROUP = 1 /* "group": one class map a KV head; needs per-head parameters */
+} kvant_head_reduction;
+
+typedef struct kvant_tensor_rule {
+    kvant_codec regular; /* codec of regular tokens (of all compressed tokens where
+                            salient_share is 0) */
+    kvant_codec salient; /* codec of salient tokens; NONE where salient_share is 0 */
+    kvant_grouping grouping;
+    uint32_t group_length; /* of tok (8, 16 or a multiple of 32) and chan (a multiple of 32); else 0 */
+    kvant_transform transform;
+} kvant_tensor_rule;
+
+typedef struct kvant_recipe {
+    size_t struct_size;
+    /* 1.-3. codec, grouping and pre-transform, of K and of V, per class */
+    kvant_tensor_rule k;
+    kvant_tensor_rule v;
+    /* 5. class policy */
+    uint32_t window; /* newest tokens that always stay f16 */
+    uint32_t period; /* tokens that leave the window together, a multiple of 4 (and of chan) */
+    uint32_t sinks;  /* first tokens, which stay f16 for ever */
+    double salient_share;  /* 0 .. 1 of the tokens that are compressed together */
+    double probes_random;  /* share of rows probed at random */
+    double probes_recent;  /* share of rows probed because they are the newest */
+    kvant_normaliser normaliser;
+    kvant_head_reduction heads;
+    uint64_t seed; /* of the random probes */
+} kvant_recipe;
+
+#define KVANT_RECIPE_INIT                                                                          \
+    {sizeof(kvant_recipe),                                                                         \
+     {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
+     {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
+     0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0}
+
+/* Name and one line on recipe `index`; NULL past the last. */
+KVANT_API const char *kvant_recipe_name(uint32_t index);
+KVANT_API const char *kvant_recipe_summary(uint32_t index);
+
+/*
+ * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
+ *
+ *   k, v      CODEC[+SALIENT]/GROUPING[/cst]  e.g. int2/chan32, int2+int4/token/cst, f16
+ *             codecs f16 int2 int4 int8 int8s; groupings token head tok<n> chan<n> chan
+ *   window, period, sinks   tokens            salient   share, 0 .. 1
+ *   random, recent          shares of probe rows
+ *   norm      none causal probes              heads     all group
+ *   seed      number
+ *
+ * Errors: UNKNOWN_RECIPE, with the position in the text and what was expected there.
+ */
+KVANT_API kvant_status kvant_recipe_parse(const char *text,
+                                          kvant_recipe *out_recipe) KVANT_CHECK_RESULT;
+
+/* Writes the recipe as text that kvant_recipe_parse reads back to the same recipe: its name where it
+ * is a named one, else the full form. At most `capacity` bytes with the final 0; returns the
+ * length that the whole text has. */
+KVANT_API size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity);
+
+/* Whether the choices fit together. Errors: INVALID_ARGUMENT with the reason. */
+KVANT_API kvant_status kvant_recipe_check(const kvant_recipe *recipe) KVANT_CHECK_RESULT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

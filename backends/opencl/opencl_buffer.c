@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Buffers and transfers of the OpenCL backend.
+ */
+#include <string.h>
+
+#include "opencl_internal.h"
+
+kvant_status kvant_opencl_fill(kvant_backend_device *device, kvant_backend_buffer *buffer,
+                               uint64_t offset, uint32_t word, uint64_t bytes)
+{
+    kvant_status status = kvant_opencl_check(device);
+    if (status != KVANT_OK || bytes == 0) {
+        return status;
+    }
+    cl_int error = device->api.clEnqueueFillBuffer(device->queue, buffer->memory, &word,
+                                                   sizeof word, (size_t)offset, (size_t)bytes, 0,
+                                                   NULL, NULL);
+    return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueFillBuffer", error);
+}
+
+kvant_status kvant_opencl_buffer_create(kvant_backend_device *device, uint64_t bytes,
+                                        kvant_backend_buffer **out_buffer)
+{
+    const kvant_services *services = device->services;
+    kvant_status status = kvant_opencl_check(device);
+    if (status != KVANT_OK) {
+        return status;
+    }
+    if (bytes > SIZE_MAX) {
+        return services->report(services, KVANT_ERROR_LIMIT, "opencl",
+                                "a buffer of %llu bytes exceeds the address space",
+                                (unsigned long long)bytes);
+    }
+    kvant_backend_buffer *buffer = services->allocate(services, sizeof *buffer);
+    if (buffer == NULL) {
+        return services->report(services, KVANT_ERROR_OUT_OF_HOST_MEMORY, "opencl",
+                                "no memory for a buffer's entry");
+    }
+    cl_int error = CL_SUCCESS;
+    buffer->memory = device->api.clCreateBuffer(device->context, CL_MEM_READ_WRITE, (size_t)bytes,
+                                                NULL, &error);
+    if (error != CL_SUCCESS) {
+        services->release(services, buffer);
+        /* here it means what it says */
+        kvant_status no_memory = error == CL_OUT_OF_HOST_MEMORY  ? KVANT_ERROR_OUT_OF_HOST_MEMORY
+                                 : error == CL_INVALID_BUFFER_SIZE ? KVANT_ERROR_LIMIT
+                                                                   : KVANT_ERROR_OUT_OF_DEVICE_MEMORY;
+        return services->report(services, no_memory, "opencl",
+                                "clCreateBuffer of %llu bytes failed: %s (%d)",
+                                (unsigned long long)bytes, kvant_opencl_error_name(error),
+                                (int)error);
+    }
+    status = kvant_opencl_fill(device, buffer, 0, 0, bytes);
+    if (status != KVANT_OK) {
+        kvant_opencl_buffer_destroy(device, buffer);
+        return status;
+    }
+    *out_buffer = buffer;
+    return KVANT_OK;
+}
+
+/* OpenCL keeps the memory until queued commands that use it are done. */
+void kvant_opencl_buffer_destroy(kvant_backend_device *device, kvant_backend_buffer *buffer)
+{
+    device->api.clReleaseMemObject(buffer->memory);
+    device->services->release(device->services, buffer);
+}
+
+/* A slot that no write uses any more. It waits only where as many uploads as there are slots are
+ * still queued. */
+static kvant_status take_slot(kvant_backend_device *device, kvant_opencl_slot **out_slot)
+{
+    const kvant_services *services = device->services;
+    kvant_opencl_slot *slot = &device->slots[device->next_slot];
+    device->next_slot = (device->next_slot + 1u) % KVANT_OPENCL_SLOTS;
+    if (slot->bytes == NULL) {
+        slot->bytes = services->allocate(services, KVANT_OPENCL_SLOT_BYTES);
+        if (slot->bytes == NULL) {
+            return services->report(services, KVANT_ERROR_OUT_OF_HOST_MEMORY, "opencl",
+                                    "no memory to stage an upload");
+        }
+    }
+    if (slot->written != NULL) {
+        cl_int error = device->api.clWaitForEvents(1, &slot->written);
+        device->api.clReleaseEvent(slot->written);
+        slot->written = NULL;
+        if (error != CL_SUCCESS) {
+            return kvant_opencl_fail(device, "clWaitForEvents", error);
+        }
+    }
+    *out_slot = slot;
+    return KVANT_OK;
+}
+
+kvant_status kvant_opencl_upload(kvant_backend_device *device, kvant_backend_buffer *buffer,
+                                 uint64_t offset, const void *data, uint64_t bytes)
+{
+    kvant_status status = kvant_opencl_check(device);
+    if (status != KVANT_OK || bytes == 0) {
+        return status;
+    }
+    cl_int error;
+    if (bytes > KVANT_OPENCL_SLOT_BYTES) {
+        /* a copy of a large tensor would cost more than to wait for its transfer */
+        error = device->api.clEnqueueWriteBuffer(device->queue, buffer->memory, CL_TRUE,
+                                                 (size_t)offset, (size_t)bytes, data, 0, NULL,
+                                                 NULL);
+    } else {
+        kvant_opencl_slot *slot = NULL;
+        status = take_slot(device, &slot);
+        if (status != KVANT_OK) {
+            return status;
+        }
+        memcpy(slot->bytes, data, (size_t)bytes);
+        error = device->api.clEnqueueWriteBuffer(device->queue, buffer->memory, CL_FALSE,
+                                                 (size_t)offset, (size_t)bytes, slot->bytes, 0,
+                                                 NULL, &slot->written);
+        if (error != CL_SUCCESS) {
+            slot->written = NULL;
+        }
+    }
+    return error == CL_SUCCESS ? KVANT_OK
+                               : kvant_opencl_fail(device, "clEnqueueWriteBuffer", error);
+}
+
+kvant_status kvant_opencl_download(kvant_backend_device *device, kvant_backend_buffer *buffer,
+                                   uint64_t offset, void *data, uint64_t bytes)
+{
+    kvant_status status = kvant_opencl_check(device);
+    if (status != KVANT_OK || bytes == 0) {
+        return status;
+    }
+    cl_int error =
+        device->api.clEnqueueReadBuffer(device->queue, buffer->memory, CL_TRUE, (size_t)offset,
+                                        (size_t)bytes, data, 0, NULL, NULL);
+    return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueReadBuffer", error);
+}
+
+kvant_status kvant_opencl_copy(kvant_backend_device *device, kvant_backend_buffer *source,
+                               uint64_t source_offset, kvant_backend_buffer *target,
+                               uint64_t target_offset, uint64_t bytes)
+{
+    kvant_status status = kvant_opencl_check(device);
+    if (status != KVANT_OK || bytes == 0) {
+        return status;
+    }
+    cl_int error = device->api.clEnqueueCopyBuffer(device->queue, source->memory, target->memory,
+                                                   (size_t)source_offset, (size_t)target_offset,
+                                                   (size_t)bytes, 0, NULL, NULL);
+    return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueCopyBuffer", error);
+}
+
+void kvant_opencl_release_slots(kvant_backend_device *device)
+{
+    for (uint32_t i = 0; i < KVANT_OPENCL_SLOTS; i++) {
+        if (device->slots[i].written != NULL) {
+            device->api.clReleaseEvent(device->slots[i].written);
+        }
+        device->services->release(device->services, device->slots[i].bytes);
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel_scale: the channel scales of channel-separable tokenwise quantization (ZipCache,
+ * algorithm 1): the square root of each channel's largest magnitude, 1 for a zero channel. One item
+ * is one word, the scales of two channels.
+ */
+#include "kernel.clh"
+
+KV_FN kv_u32 scale_of(const kv_channel_scale_params *p, __global const kv_u32 *scratch,
+                      kv_u32 channel)
+{
+    kv_u32 low = scratch[p->keys_offset + channel];
+    kv_u32 high = scratch[p->keys_offset + p->groups + channel];
+    if (low > high) {
+        return 0x3c00u; /* no tokens: 1 */
+    }
+    kv_f32 largest = kv_max(kv_abs(kv_from_sortable(low)), kv_abs(kv_from_sortable(high)));
+    return largest > 0.0f ? kv_sqrt_f16(largest) : 0x3c00u;
+}
+
+KV_KERNEL void kvant_channel_scale(const kv_channel_scale_params p,
+                                   __global const kv_u32 *scratch, __global kv_u32 *store)
+{
+    const kv_items items = kv_my_items(p.groups / 2u);
+    for (kv_u32 item = items.begin; item < items.end; item += items.step) {
+        store[p.scale_offset + item] =
+            scale_of(&p, scratch, 2u * item) | (scale_of(&p, scratch, 2u * item + 1u) << 16);
+    }
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dequantize: the values of stored tokens, to a caller's tensor. For inspection and tests;
+ * attention never does this. One item is two channels of one token of one head.
+ */
+#include "kernel.cuh"
+
+KV_FN kv_f32 kv_stored_value(const kv_dequantize_params &p, const kv_u32 *store, kv_u32 token,
+                             kv_u32 head, kv_u32 channel)
+{
+    /* 1. Code */
+    if (p.codec == KV_CODEC_F16) {
+        return kv_load_half(store, p.codes_offset,
+                            (head * p.capacity + token) * p.dim + channel);
+    }
+    kv_u32 bits = kv_codec_bits(p.codec);
+    kv_u32 head_offset = p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits);
+    kv_u32 word = p.is_value != 0u ? store[head_offset + kv_v_word(token, channel, p.dim, bits)]
+                                   : store[head_offset + kv_k_word(token, channel, p.dim, bits)];
+    kv_u32 shift = p.is_value != 0u ? kv_v_shift(token, channel, bits)
+                                    : kv_k_shift(token, channel, bits);
+    kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
+    /* 2. Parameters */
+    kv_u32 parameters =
+        store[p.params_offset + kv_group_index(p.grouping, p.group_length, p.capacity, p.dim, head,
+                                               token, channel)];
+    kv_u32 is_symmetric = p.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    KV_EXACT kv_f32 value = kv_dequantized(code, kv_param_scale(parameters),
+                                           kv_param_minimum(parameters, is_symmetric));
+    /* 3. Channel scale */
+    if (p.channel_scale_offset != KV_NO_OFFSET) {
+        value = value * kv_load_half(store, p.channel_scale_offset, head * p.dim + channel);
+    }
+    return value;
+}
+
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
+kvant_dequantize(const kv_dequantize_params p, const kv_u32 *__restrict__ store, kv_u32 *target)
+{
+    kv_u32 pairs = p.dim / 2u;
+    for (kv_u32 item = kv_first_item(); item < p.tokens * p.heads * pairs;
+         item += kv_item_stride()) {
+        kv_u32 channel = item % pairs * 2u;
+        kv_u32 head = item / pairs % p.heads;
+        kv_u32 token = item / pairs / p.heads;
+        kv_f32 low = kv_stored_value(p, store, p.token + token, head, channel);
+        kv_f32 high = kv_stored_value(p, store, p.token + token, head, channel + 1u);
+        /* 4. Store */
+        kv_u32 i = kv_view_index(p.target, token, head, channel);
+        if (p.target.dtype == KV_DTYPE_F32) {
+            target[i] = kv_bits(low);
+            target[i + 1u] = kv_bits(high);
+        } else {
+            target[i / 2u] = kv_cache_half(low) | (kv_cache_half(high) << 16);
+        }
+    }
+}

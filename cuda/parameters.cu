@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * parameters: the extrema of each group of an event to its stored scale and minimum. One item is one
+ * group, one word.
+ */
+#include "kernel.cuh"
+
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
+kvant_parameters(const kv_parameters_params p, const kv_u32 *__restrict__ scratch, kv_u32 *store)
+{
+    for (kv_u32 group = kv_first_item(); group < p.groups; group += kv_item_stride()) {
+        /* 1. Load the keys */
+        kv_u32 low_key = scratch[p.keys_offset + group];
+        kv_u32 high_key = scratch[p.keys_offset + p.groups + group];
+        /* 2. Scale and minimum */
+        kv_u32 word = 0u;
+        if (low_key <= high_key) {
+            kv_f32 low = kv_from_sortable(low_key);
+            kv_f32 high = kv_from_sortable(high_key);
+            word = p.codec == KV_CODEC_INT8_SYMMETRIC
+                       ? kv_symmetric_param(low, high)
+                       : kv_asymmetric_param(low, high,
+                                             kv_reciprocal_of_qmax(kv_codec_bits(p.codec)));
+        }
+        /* 3. Store */
+        kv_u32 row = group / p.row_length;
+        kv_u32 column = group % p.row_length;
+        store[p.params_offset + row * p.row_stride + p.row_first + column] = word;
+    }
+}

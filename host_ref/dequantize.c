@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dequantize: the values of stored tokens, to a caller's tensor. For inspection and tests;
+ * attention never does this. One item is two channels of one token of one head.
+ */
+#include "reference.h"
+
+static kv_f32 value_of(const kv_dequantize_params *p, const kv_u32 *store, kv_u32 token,
+                       kv_u32 head, kv_u32 channel)
+{
+    /* 1. Code */
+    if (p->codec == KV_CODEC_F16) {
+        return kv_load_half(store, p->codes_offset,
+                            (head * p->capacity + token) * p->dim + channel);
+    }
+    kv_u32 bits = kv_codec_bits(p->codec);
+    kv_u32 head_offset = p->codes_offset + head * kv_code_words(p->capacity, p->dim, bits);
+    kv_u32 word = p->is_value != 0u ? store[head_offset + kv_v_word(token, channel, p->dim, bits)]
+                                    : store[head_offset + kv_k_word(token, channel, p->dim, bits)];
+    kv_u32 shift = p->is_value != 0u ? kv_v_shift(token, channel, bits)
+                                     : kv_k_shift(token, channel, bits);
+    kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
+    /* 2. Parameters */
+    kv_u32 parameters =
+        store[p->params_offset + kv_group_index(p->grouping, p->group_length, p->capacity, p->dim,
+                                                head, token, channel)];
+    kv_u32 is_symmetric = p->codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    KV_EXACT kv_f32 value = kv_dequantized(code, kv_param_scale(parameters),
+                                           kv_param_minimum(parameters, is_symmetric));
+    /* 3. Channel scale */
+    if (p->channel_scale_offset != KV_NO_OFFSET) {
+        value = value * kv_load_half(store, p->channel_scale_offset, head * p->dim + channel);
+    }
+    return value;
+}
+
+void kvant_ref_dequantize(const void *params_words, kv_u32 *const *bindings)
+{
+    const kv_dequantize_params *p = params_words;
+    const kv_u32 *store = bindings[0];
+    kv_u32 *target = bindings[1];
+
+    for (kv_u32 token = 0; token < p->tokens; token++) {
+        for (kv_u32 head = 0; head < p->heads; head++) {
+            for (kv_u32 channel = 0; channel < p->dim; channel += 2u) {
+                kv_f32 low = value_of(p, store, p->token + token, head, channel);
+                kv_f32 high = value_of(p, store, p->token + token, head, channel + 1u);
+                /* 4. Store */
+                kv_u32 i = kv_view_index(&p->target, token, head, channel);
+                if (p->target.dtype == KV_DTYPE_F32) {
+                    target[i] = kv_bits(low);
+                    target[i + 1u] = kv_bits(high);
+                } else {
+                    target[i / 2u] = kv_cache_half(low) | (kv_cache_half(high) << 16);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * encode: the codes of a compression event, from the stored parameters, packed into words. One item
+ * is one word; layout.h says which tokens and channels it holds. Tokens past the event's end, up to
+ * the next multiple of 4, get code 0.
+ */
+#include "quantize.h"
+
+/* The code of one value, from the parameters that are stored for its group. */
+static kv_u32 code_of(const kv_quantize_params *p, const kv_u32 *source, const kv_u32 *store,
+                      kv_u32 token, kv_u32 head, kv_u32 channel)
+{
+    /* 1. Load */
+    kv_f32 x = kv_event_value(p, source, store, token, head, channel);
+    /* 2. Parameters */
+    kv_u32 word = store[p->params_offset +
+                        kv_group_index(p->grouping, p->group_length, p->capacity, p->dim, head,
+                                       p->token + token, channel)];
+    kv_f32 inverse = kv_inverse_scale(kv_param_scale(word));
+    /* 3. Code */
+    if (p->codec == KV_CODEC_INT8_SYMMETRIC) {
+        return kv_symmetric_code(x, inverse);
+    }
+    return kv_asymmetric_code(x, kv_param_minimum(word, 0u), inverse,
+                              kv_qmax(kv_codec_bits(p->codec)));
+}
+
+void kvant_ref_encode(const void *params_words, kv_u32 *const *bindings)
+{
+    const kv_quantize_params *p = params_words;
+    const kv_u32 *source = bindings[0];
+    kv_u32 *store = bindings[1];
+    kv_u32 bits = kv_codec_bits(p->codec);
+    kv_u32 fields = kv_fields(bits);
+    kv_u32 tokens_per_word = p->is_value != 0u ? 4u : fields;
+    kv_u32 channels_per_word = p->is_value != 0u ? fields : 4u;
+    kv_u32 event_capacity = (p->tokens + 3u) / 4u * 4u;
+    kv_u32 head_words = kv_code_words(p->capacity, p->dim, bits);
+
+    for (kv_u32 head = 0; head < p->heads; head++) {
+        for (kv_u32 token = 0; token < event_capacity; token += tokens_per_word) {
+            for (kv_u32 channel = 0; channel < p->dim; channel += channels_per_word) {
+                kv_u32 word = 0;
+                for (kv_u32 i = 0; i < tokens_per_word && token + i < p->tokens; i++) {
+                    for (kv_u32 j = 0; j < channels_per_word; j++) {
+                        kv_u32 code = code_of(p, source, store, token + i, head, channel + j);
+                        kv_u32 shift = p->is_value != 0u
+                                           ? kv_v_shift(token + i, channel + j, bits)
+                                           : kv_k_shift(token + i, channel + j, bits);
+                        word |= code << shift;
+                    }
+                }
+                /* 4. Store */
+                kv_u32 segment_token = p->token + token;
+                kv_u32 at = p->is_value != 0u ? kv_v_word(segment_token, channel, p->dim, bits)
+                                              : kv_k_word(segment_token, channel, p->dim, bits);
+                store[p->codes_offset + head * head_words + at] = word;
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+/* SPDX-License-Identifier: MIT
+ *
+ * dequantize: the values of stored tokens, to a caller's tensor. For inspection and tests;
+ * attention never does this. One item is two channels of one token of one head.
+ */
+#include "kernel.glsl"
+
+KV_BINDING(0, readonly, store);
+KV_BINDING(1, writeonly, target);
+KV_PARAMS(kv_dequantize_params);
+
+kv_f32 value_of(kv_u32 token, kv_u32 head, kv_u32 channel)
+{
+    /* 1. Code */
+    if (p.codec == KV_CODEC_F16) {
+        return KV_LOAD_HALF(store, p.codes_offset, (head * p.capacity + token) * p.dim + channel);
+    }
+    kv_u32 bits = kv_codec_bits(p.codec);
+    kv_u32 head_offset = p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits);
+    kv_u32 word = store[head_offset + (p.is_value != 0u ? kv_v_word(token, channel, p.dim, bits)
+                                                        : kv_k_word(token, channel, p.dim, bits))];
+    kv_u32 shift = p.is_value != 0u ? kv_v_shift(token, channel, bits)
+                                    : kv_k_shift(token, channel, bits);
+    kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
+    /* 2. Parameters */
+    kv_u32 parameters =
+        store[p.params_offset + kv_group_index(p.grouping, p.group_length, p.capacity, p.dim, head,
+                                               token, channel)];
+    kv_u32 is_symmetric = p.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    KV_EXACT kv_f32 value = kv_dequantized(code, kv_param_scale(parameters),
+                                           kv_param_minimum(parameters, is_symmetric));
+    /* 3. Channel scale */
+    if (p.channel_scale_offset != KV_NO_OFFSET) {
+        value = value * KV_LOAD_HALF(store, p.channel_scale_offset, head * p.dim + channel);
+    }
+    return value;
+}
+
+void main()
+{
+    kv_u32 pairs = p.dim / 2u;
+    KV_FOR_ITEMS(item, p.tokens * p.heads * pairs)
+    {
+        kv_u32 channel = item % pairs * 2u;
+        kv_u32 head = item / pairs % p.heads;
+        kv_u32 token = item / pairs / p.heads;
+        kv_f32 low = value_of(p.token + token, head, channel);
+        kv_f32 high = value_of(p.token + token, head, channel + 1u);
+        /* 4. Store */
+        kv_u32 i = kv_view_index(p.target, token, head, channel);
+        if (p.target.dtype == KV_DTYPE_F32) {
+            target[i] = kv_bits(low);
+            target[i + 1u] = kv_bits(high);
+        } else {
+            target[i / 2u] = kv_cache_half(low) | (kv_cache_half(high) << 16);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What saliency_rows and saliency_columns share: the exact scores of KV_ROWS probe rows of one KV
+ * head and one token a lane. The sibling of host_ref/saliency.h; expects the binding `scratch` and
+ * the parameters.
+ *
+ * Pair i of a KV head is probe i / G, head i % G of the group. On wide work-groups the operands of
+ * the pairs and a piece of the keys pass through shared memory, so that global reads are whole
+ * sectors; a work-group of 8 lanes (a CPU's vector) reads the words where it needs them.
+ */
+#ifndef KVANT_SHADERS_SALIENCY_GLSL
+#define KVANT_SHADERS_SALIENCY_GLSL
+
+const bool kv_is_wide = KV_LANES > 8u;
+
+/* Words of a key that one step handles, and their stride in shared memory: odd, no bank conflicts. */
+#define KEY_STEP 8u
+#define KEY_STRIDE 9u
+
+shared ivec4 pair_operands[kv_is_wide ? KV_ROWS * KV_MAX_HEAD_DIM / 4u : 1u];
+shared kv_u32 key_words[kv_is_wide ? KV_LANES * KEY_STRIDE : 1u];
+
+/* The four signed bytes of a word. */
+ivec4 kv_signed_bytes(kv_u32 word)
+{
+    return ivec4((uvec4(word) >> uvec4(0u, 8u, 16u, 24u)) & 255u ^ 128u) - 128;
+}
+
+/* The row of the per-row arrays that belongs to a pair. */
+kv_u32 kv_pair_item(kv_u32 kv_head, kv_u32 pair)
+{
+    kv_u32 group = p.q_heads / p.kv_heads;
+    return pair / group * p.q_heads + kv_head * group + pair % group;
+}
+
+kv_u32 kv_pair_probe(kv_u32 pair)
+{
+    return pair / (p.q_heads / p.kv_heads);
+}
+
+kv_u32 kv_pair_count()
+{
+    return p.probes * (p.q_heads / p.kv_heads);
+}
+
+/* The int8 query operands of pairs first.. into shared memory. Pairs past the last get those of
+ * the last: whoever uses the dots skips them. The caller puts barriers around it. */
+void kv_saliency_load_operands(kv_u32 kv_head, kv_u32 first)
+{
+    if (kv_is_wide) {
+        kv_u32 quads = p.dim / 4u;
+        KV_FOR_LANES(i, KV_ROWS * quads)
+        {
+            kv_u32 row = i / quads;
+            kv_u32 pair = kv_min_u32(first + row, kv_pair_count() - 1u);
+            kv_u32 at = p.operands_offset + kv_pair_item(kv_head, pair) * quads + i % quads;
+            pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + i % quads] = kv_signed_bytes(scratch[at]);
+        }
+    }
+}
+
+/* The dot products of the lane's token, first_token + lane, and KV_ROWS pairs. All lanes call it; a
+ * token at `end` or past it reads nothing. */
+void kv_saliency_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_token, kv_u32 end,
+                      out kv_i32 dots[KV_ROWS])
+{
+    kv_u32 quads = p.dim / 4u;
+    kv_u32 codes = p.codes_offset + kv_head * kv_code_words(p.capacity, p.dim, 8u);
+    kv_u32 token = kv_min_u32(first_token + KV_LANE, end - 1u);
+    kv_u32 operands[KV_ROWS];
+    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        dots[row] = 0;
+        operands[row] =
+            p.operands_offset +
+            kv_pair_item(kv_head, kv_min_u32(first_pair + row, kv_pair_count() - 1u)) * quads;
+    }
+    for (kv_u32 step = 0u; step < quads; step += KEY_STEP) {
+        kv_u32 words = kv_min_u32(KEY_STEP, quads - step);
+        if (kv_is_wide) {
+            barrier();
+            KV_FOR_LANES(i, KV_LANES * KEY_STEP)
+            {
+                kv_u32 row = first_token + i / KEY_STEP;
+                if (row < end && i % KEY_STEP < words) {
+                    key_words[i / KEY_STEP * KEY_STRIDE + i % KEY_STEP] =
+                        scratch[codes + row * quads + step + i % KEY_STEP];
+                }
+            }
+            barrier();
+        }
+        for (kv_u32 word = 0u; word < words; word++) {
+            kv_u32 key_word = kv_is_wide ? key_words[KV_LANE * KEY_STRIDE + word]
+                                         : scratch[codes + token * quads + step + word];
+            ivec4 key = ivec4((uvec4(key_word) >> uvec4(0u, 8u, 16u, 24u)) & 255u) - 128;
+            for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+                ivec4 query =
+                    kv_is_wide ? pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + step + word]
+                               : kv_signed_bytes(scratch[operands[row] + step + word]);
+                ivec4 products = query * key;
+                dots[row] += products.x + products.y + products.z + products.w;
+            }
+        }
+    }
+}
+
+/* A dot product, below 2^24, to the score. */
+kv_f32 kv_saliency_score(kv_i32 dot_product, kv_f32 step)
+{
+    KV_EXACT kv_f32 score = KV_F32(dot_product) * step;
+    return score;
+}
+
+/* Whether a probe row sees the token. */
+bool kv_saliency_visible(kv_u32 probe_position, kv_u32 token)
+{
+    return p.first_position + token <= probe_position;
+}
+
+#endif

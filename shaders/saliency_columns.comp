@@ -1,0 +1,74 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+/* SPDX-License-Identifier: MIT
+ *
+ * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe rows
+ * and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of one
+ * KV head; a work-group takes KV_LANES tokens of one head at a time.
+ */
+#include "kernel.glsl"
+
+KV_BINDING(0, , scratch);
+KV_PARAMS(kv_saliency_params);
+
+#include "saliency.glsl"
+
+shared kv_u32 positions[KV_ROWS];
+shared kv_f32 steps[KV_ROWS];
+shared kv_f32 largest[KV_ROWS];
+shared kv_f32 inverses[KV_ROWS];
+
+/* What is known of KV_ROWS pairs, into shared memory. */
+void load_pairs(kv_u32 kv_head, kv_u32 first_pair)
+{
+    barrier();
+    kv_saliency_load_operands(kv_head, first_pair);
+    KV_FOR_LANES(row, KV_ROWS)
+    {
+        kv_u32 pair = kv_min_u32(first_pair + row, kv_pair_count() - 1u);
+        kv_u32 item = kv_pair_item(kv_head, pair);
+        positions[row] = scratch[p.probes_offset + kv_pair_probe(pair)];
+        steps[row] = kv_float(scratch[p.steps_offset + item]);
+        largest[row] = kv_float(scratch[p.rows_offset + 2u * item]);
+        inverses[row] = kv_float(scratch[p.rows_offset + 2u * item + 1u]);
+    }
+    barrier();
+}
+
+void main()
+{
+    kv_u32 tiles_of_head = (p.tokens + KV_LANES - 1u) / KV_LANES;
+    for (kv_u32 tile = gl_WorkGroupID.x; tile < p.kv_heads * tiles_of_head;
+         tile += gl_NumWorkGroups.x) {
+        kv_u32 kv_head = tile / tiles_of_head;
+        kv_u32 first = tile % tiles_of_head * KV_LANES;
+        kv_u32 token = first + KV_LANE;
+        kv_u32 low = 0u;
+        kv_u32 high = 0u;
+        for (kv_u32 first_pair = 0u; first_pair < kv_pair_count(); first_pair += KV_ROWS) {
+            load_pairs(kv_head, first_pair);
+            kv_i32 dots[KV_ROWS];
+            kv_saliency_dots(kv_head, first_pair, first, p.tokens, dots);
+            for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+                if (first_pair + row < kv_pair_count() &&
+                    kv_saliency_visible(positions[row], token)) {
+                    /* 1. Probability */
+                    KV_EXACT kv_f32 difference =
+                        kv_saliency_score(dots[row], steps[row]) - largest[row];
+                    KV_EXACT kv_f32 probability = kv_exp(difference) * inverses[row];
+                    probability = probability * KV_PROBABILITY_ONE;
+                    /* 2. Integer sum */
+                    kv_u32 term = KV_U32(KV_I32(kv_rint(probability)));
+                    low += term;
+                    high += low < term ? 1u : 0u;
+                }
+            }
+        }
+        /* 3. Store */
+        if (token < p.tokens) {
+            kv_u32 at = p.sums_offset + 2u * (kv_head * p.tokens + token);
+            scratch[at] = low;
+            scratch[at + 1u] = high;
+        }
+    }
+}

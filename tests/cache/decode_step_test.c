@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * After kvant_context_prepare a decode step allocates nothing, builds nothing, and in sanitise mode
+ * waits for nothing: counted, over whole periods, on every device.
+ */
+#include <stdlib.h>
+
+#include "../support/cmocka_headers.h"
+#include "cache_scenario.h"
+
+static void *counting_allocate(void *user, size_t bytes)
+{
+    ++*(uint64_t *)user;
+    return malloc(bytes);
+}
+
+static void counting_release(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+static void decode_on(const char *backend, const char *recipe)
+{
+    uint64_t allocations = 0;
+    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
+    desc.backend = backend;
+    desc.allocator = (kvant_allocator){counting_allocate, counting_release, &allocations};
+    kvant_context *context = NULL;
+    if (kvant_context_create(&desc, &context) != KVANT_OK) {
+        print_message("skipped %s: %s\n", backend, kvant_last_message());
+        return;
+    }
+    scenario s = {recipe, 1, 4, 2, 32, 32, 150, 210, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_SANITISE};
+    kvant_cache_desc cache_desc = scenario_desc(&s);
+    kvant_cache *cache = NULL;
+    assert_int_equal(kvant_context_prepare(context), KVANT_OK);
+    assert_int_equal(kvant_cache_create(context, &cache_desc, &cache), KVANT_OK);
+    kvant_tensor t[3];
+    for (int i = 0; i < 3; i++) {
+        t[i] = scenario_upload(context, &s, i, 0, 1, 0, s.prefill);
+    }
+    kvant_tensor out = {.dtype = KVANT_F32};
+    assert_int_equal(kvant_buffer_create(context, 4 * 32 * 4, &out.buffer), KVANT_OK);
+    assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]), KVANT_OK);
+
+    kvant_context_stats before = KVANT_CONTEXT_STATS_INIT;
+    kvant_context_stats after = KVANT_CONTEXT_STATS_INIT;
+    uint64_t allocated = 0;
+    for (uint32_t step = 0; step < s.decode; step++) {
+        if (step == 1) { /* the first step may fill the backend's own pools */
+            assert_int_equal(kvant_context_synchronize(context), KVANT_OK);
+            assert_int_equal(kvant_context_get_stats(context, &before), KVANT_OK);
+            allocated = allocations;
+        }
+        assert_int_equal(kvant_cache_append(cache, 0, 0, 1, &t[0], &t[1]), KVANT_OK);
+        assert_int_equal(kvant_cache_attend(cache, 0, 0, 1, 1, &t[2], &out, NULL), KVANT_OK);
+    }
+    assert_int_equal(kvant_context_get_stats(context, &after), KVANT_OK);
+    assert_true(allocations == allocated);
+    assert_true(after.host_allocations == before.host_allocations);
+    assert_true(after.device_allocations == before.device_allocations);
+    assert_true(after.kernels_built == before.kernels_built);
+    assert_true(after.synchronizations == before.synchronizations);
+    assert_true(after.launches > before.launches);
+    print_message("%s, %s: %.1f launches a step\n", backend, recipe,
+                  (double)(after.launches - before.launches) / (double)(s.decode - 1));
+
+    for (int i = 0; i < 3; i++) {
+        kvant_buffer_destroy(t[i].buffer);
+    }
+    kvant_buffer_destroy(out.buffer);
+    kvant_cache_destroy(cache);
+    kvant_context_destroy(context);
+}
+
+static void steps_allocate_nothing(void **state)
+{
+    (void)state;
+    static const char *const backends[] = {"host", "opencl", "vulkan", "cuda"};
+    for (int i = 0; i < 4; i++) {
+        decode_on(backends[i], "kivi2");
+        decode_on(backends[i], "zipcache");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_allocate_nothing)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

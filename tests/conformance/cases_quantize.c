@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cases of the quantize family: extrema, channel_scale, parameters, encode, dequantize, each alone
+ * after the reference has prepared its input, and all enqueued in one go.
+ */
+#include "cases.h"
+#include "fixture_quantize.h"
+
+typedef struct {
+    kvant_event event;
+    kvant_kernel kernel; /* KVANT_KERNEL_COUNT: all */
+} quantize_case;
+
+static void launch_dequantize(kvant_trial *t, const kvant_event *e, kvant_event_plan *plan,
+                              kvant_launch_fn launch)
+{
+    static const kvant_view_kind layouts[] = {KVANT_VIEW_PACKED, KVANT_VIEW_HEAD_MAJOR,
+                                              KVANT_VIEW_PADDED, KVANT_VIEW_RING};
+    kvant_trial_buffer *target = kvant_trial_add_buffer(t);
+    kv_u32 dtype = e->dtype == KV_DTYPE_F32 ? KV_DTYPE_F16 : KV_DTYPE_F32;
+    plan->dequantize.target = kvant_add_target(
+        t, target, layouts[kvant_random_below(&t->random, 4u)], dtype, e->tokens, e->heads, e->dim);
+    launch(t, KVANT_KERNEL_dequantize, &plan->dequantize,
+           (kvant_trial_buffer *[]){plan->store, target});
+}
+
+static void run_quantize(kvant_trial *t, const void *data)
+{
+    const quantize_case *c = data;
+    kvant_event_plan plan;
+    kvant_trial_buffer *source = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *store = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *scratch = kvant_trial_add_buffer(t);
+    kvant_event_build(t, &c->event, NULL, &plan, source, store, scratch);
+    if (c->kernel == KVANT_KERNEL_COUNT) {
+        kvant_event_run(t, &plan, KVANT_KERNEL_COUNT, NULL, kvant_trial_enqueue);
+        launch_dequantize(t, &c->event, &plan, kvant_trial_enqueue);
+        kvant_trial_check_all(t, "quantize");
+        return;
+    }
+    kvant_event_run(t, &plan, c->kernel, kvant_trial_launch, kvant_trial_prepare);
+    if (c->kernel == KVANT_KERNEL_dequantize) {
+        launch_dequantize(t, &c->event, &plan, kvant_trial_launch);
+    }
+}
+
+/* Picks an entry by a counter, so that the lists are walked at different speeds. */
+#define PICK(list, i) list[(size_t)(i) % (sizeof list / sizeof list[0])]
+
+static void choose_shape(kvant_event *e, uint32_t i)
+{
+    static const kv_u32 dims[] = {64, 8, 128, 40, 72, 80, 96, 192, 256, 16, 32};
+    static const kv_u32 tokens[] = {33, 1, 100, 4, 32, 5, 257, 31, 3, 64, 255, 12, 256};
+    static const kv_u32 heads[] = {2, 1, 3, 2, 8, 1, 4};
+    static const kv_u32 lengths_channels[] = {32, 16, 64, 8, 128};
+    static const kv_u32 lengths_tokens[] = {32, 64, 128};
+    e->dim = PICK(dims, i);
+    e->tokens = PICK(tokens, i * 3u + i / 11u);
+    e->heads = PICK(heads, i / 2u);
+    e->group_length = 0u;
+    if (e->grouping == KV_GROUP_TOKEN_CHANNELS) {
+        e->group_length = PICK(lengths_channels, i / 3u);
+    } else if (e->grouping == KV_GROUP_CHANNEL_TOKENS) {
+        e->group_length = PICK(lengths_tokens, i / 3u);
+    }
+    /* in every second event the segment starts before and ends after it */
+    kv_u32 block = e->grouping == KV_GROUP_CHANNEL_TOKENS ? e->group_length : 4u;
+    e->token = i % 2u != 0u && e->grouping != KV_GROUP_CHANNEL_SEGMENT ? 2u * block : 0u;
+    e->capacity = e->token + (e->tokens + 3u) / 4u * 4u + (i % 4u == 1u ? 8u : 0u);
+    while (e->tokens * e->heads * e->dim > 60000u) {
+        e->heads = (e->heads + 1u) / 2u;
+        if (e->heads == 1u) {
+            break;
+        }
+    }
+}
+
+static void emit_event(kvant_case_sink *sink, const kvant_event *e, uint32_t i)
+{
+    char name[200];
+    kvant_event_name(e, name, sizeof name);
+    static const kvant_kernel kernels[] = {KVANT_KERNEL_extrema, KVANT_KERNEL_parameters,
+                                           KVANT_KERNEL_encode, KVANT_KERNEL_dequantize};
+    quantize_case c = {.event = *e};
+    if (e->has_channel_scale) {
+        c.kernel = KVANT_KERNEL_channel_scale;
+        kvant_emit(sink, i % 16u == 2u, run_quantize, &c, "channel_scale/%s", name);
+    }
+    for (size_t j = 0; j < sizeof kernels / sizeof kernels[0]; j++) {
+        c.kernel = kernels[j];
+        kvant_emit(sink, i % 24u == 0u, run_quantize, &c, "%s/%s", kvant_kernel_name(c.kernel),
+                   name);
+    }
+    if (i % 3u == 0u) {
+        c.kernel = KVANT_KERNEL_COUNT;
+        kvant_emit(sink, i % 24u == 0u, run_quantize, &c, "quantize/%s", name);
+    }
+}
+
+void kvant_cases_quantize(kvant_case_sink *sink)
+{
+    static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
+                                    KV_CODEC_INT8_SYMMETRIC};
+    uint32_t i = 0;
+    for (kv_u32 is_value = 0; is_value < 2u; is_value++) {
+        for (size_t codec = 0; codec < 4u; codec++) {
+            for (kv_u32 grouping = 0; grouping <= KV_GROUP_CHANNEL_SEGMENT; grouping++) {
+                for (int kind = 0; kind < KVANT_INPUT_KIND_COUNT; kind++, i++) {
+                    kvant_event e = {
+                        .is_value = is_value,
+                        .codec = codecs[codec],
+                        .grouping = grouping,
+                        .kind = (kvant_input_kind)kind,
+                        .dtype = i % 3u,
+                        .layout = (kvant_view_kind)((i / 3u) % KVANT_VIEW_KIND_COUNT),
+                        .gather = (kvant_gather)((i / 5u) % 3u),
+                        .has_channel_scale =
+                            (i / 2u) % 2u != 0u && kv_is_channelwise(grouping) == 0u,
+                    };
+                    choose_shape(&e, i);
+                    emit_event(sink, &e, i);
+                }
+            }
+        }
+    }
+}

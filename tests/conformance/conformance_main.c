@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The conformance suite as a program of its own, for work on a backend or its kernels.
+ *
+ *   conformance --backend opencl --device 0 --filter 'attention/?*' [--quick] [--list]
+ *               [--json F] [--junit F] [--seed N] [--max-failures N] [--verbose]
+ *
+ * Exit 0 only if every case passed; 1: a case failed; 2: bad usage; 3: no device.
+ *
+ * With gcc alone, from the root, for one backend (here OpenCL: add its sources and its define):
+ *   gcc -std=c11 -O2 -ffp-contract=off -D_DEFAULT_SOURCE -DKVANT_HAVE_OPENCL \
+ *       -Iapi/include -Iapi/contract -Iapi/dispatch -Ibackends -Ibackends/common -Ihost_ref \
+ *       -Itests/conformance -Itests/golden $(ls tests/conformance/[a-z]*.c | grep -v _test) \
+ *       host_ref/[a-z]*.c api/dispatch/plan.c backends/host/[a-z]*.c \
+ *       backends/common/[a-z]*.c backends/opencl/[a-z]*.c -lm -ldl -o conformance
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conformance.h"
+
+/* The backends of this build, by the same defines as in backends.def. null has no kernels. */
+static const kvant_backend *const backends[] = {
+#ifdef KVANT_HAVE_CUDA
+    &kvant_backend_cuda,
+#endif
+#ifdef KVANT_HAVE_VULKAN
+    &kvant_backend_vulkan,
+#endif
+#ifdef KVANT_HAVE_OPENCL
+    &kvant_backend_opencl,
+#endif
+    &kvant_backend_host,
+};
+
+static const kvant_backend *find_backend(const char *name)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(backends[i]->name, name) == 0) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
+typedef struct {
+    kvant_conformance_options options;
+    const char *backend;
+    const char *json;
+    const char *junit;
+} arguments;
+
+/* Options with a value. Returns 0 when the name is not one of them. */
+static int take_value(arguments *a, const char *name, const char *value)
+{
+    if (strcmp(name, "--backend") == 0) {
+        a->backend = value;
+    } else if (strcmp(name, "--device") == 0) {
+        a->options.device_index = (uint32_t)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--filter") == 0) {
+        a->options.filter = value;
+    } else if (strcmp(name, "--seed") == 0) {
+        a->options.seed = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--max-failures") == 0) {
+        a->options.max_failures = (uint32_t)strtoul(value, NULL, 10);
+    } else if (strcmp(name, "--json") == 0) {
+        a->json = value;
+    } else if (strcmp(name, "--junit") == 0) {
+        a->junit = value;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+static int parse(arguments *a, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--list") == 0) {
+            a->options.list_only = 1;
+        } else if (strcmp(argv[i], "--quick") == 0) {
+            a->options.quick = 1;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            a->options.verbose = 1;
+        } else if (i + 1 < argc && take_value(a, argv[i], argv[i + 1])) {
+            i++;
+        } else {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int write_file(const char *path, const kvant_conformance_report *report,
+                      void (*write)(const kvant_conformance_report *report, FILE *file))
+{
+    if (path == NULL) {
+        return 1;
+    }
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        fprintf(stderr, "cannot write %s\n", path);
+        return 0;
+    }
+    write(report, file);
+    return fclose(file) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    arguments a = {.options = KVANT_CONFORMANCE_OPTIONS_INIT, .backend = "host"};
+    a.options.log = stdout;
+    a.options.program = argv[0];
+    if (!parse(&a, argc, argv)) {
+        fprintf(stderr,
+                "usage: %s [--backend NAME] [--device N] [--filter GLOB|PART|=NAME] [--quick]\n"
+                "       [--list] [--json FILE] [--junit FILE] [--seed N] [--max-failures N]\n"
+                "       [--verbose]\n",
+                argv[0]);
+        return 2;
+    }
+    a.options.backend = find_backend(a.backend);
+    if (a.options.backend == NULL) {
+        fprintf(stderr, "this build has no backend '%s'\n", a.backend);
+        return 2;
+    }
+    kvant_conformance_report report;
+    kvant_status status = kvant_conformance_run(&a.options, &report);
+    int result = 3;
+    if (status != KVANT_OK) {
+        fprintf(stderr, "the suite did not run (status %d): %s\n", (int)status, report.error);
+    } else if (a.options.list_only) {
+        result = 0;
+    } else {
+        kvant_conformance_write_text(&report, stdout);
+        result = report.failed == 0u && report.passed != 0u ? 0 : 1;
+        if (!write_file(a.json, &report, kvant_conformance_write_json) ||
+            !write_file(a.junit, &report, kvant_conformance_write_junit)) {
+            result = 2;
+        }
+    }
+    kvant_conformance_release(&report);
+    return result;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A compression event of one tensor, laid out and run as the cache does it.
+ */
+#include "fixture_quantize.h"
+
+static const char *codec_name(kv_u32 codec)
+{
+    switch (codec) {
+    case KV_CODEC_INT2:
+        return "int2";
+    case KV_CODEC_INT4:
+        return "int4";
+    case KV_CODEC_INT8:
+        return "int8";
+    case KV_CODEC_INT8_SYMMETRIC:
+        return "int8s";
+    default:
+        return "f16";
+    }
+}
+
+void kvant_event_name(const kvant_event *e, char *name, size_t size)
+{
+    static const char *const groupings[] = {"token", "token-head", "token-channels",
+                                            "channel-tokens", "channel-segment"};
+    static const char *const gathers[] = {"", "/gather", "/gather-heads"};
+    char grouping[48];
+    if (e->grouping == KV_GROUP_TOKEN_CHANNELS || e->grouping == KV_GROUP_CHANNEL_TOKENS) {
+        snprintf(grouping, sizeof grouping, "%s-%u", groupings[e->grouping], e->group_length);
+    } else {
+        snprintf(grouping, sizeof grouping, "%s", groupings[e->grouping]);
+    }
+    snprintf(name, size, "%s/%s/%s/heads%u/dim%u/tokens%u/at%u-of%u/%s/%s/%s%s%s",
+             e->is_value != 0u ? "v" : "k", codec_name(e->codec), grouping, e->heads, e->dim,
+             e->tokens, e->token, e->capacity, kvant_dtype_name(e->dtype),
+             kvant_view_name(e->layout), kvant_input_name(e->kind), gathers[e->gather],
+             e->has_channel_scale ? "/cst" : "");
+}
+
+kv_u32 kvant_event_params_words(const kvant_event *e)
+{
+    return kv_group_count(e->grouping, e->group_length, e->capacity, e->dim, e->heads);
+}
+
+kv_u32 kvant_event_codes_words(const kvant_event *e)
+{
+    return e->heads * kv_code_words(e->capacity, e->dim, kv_codec_bits(e->codec));
+}
+
+/* Lists of rows, ascending, some left out; with a base as positions have. Returns the rows that the
+ * source must have. */
+static kv_u32 add_indices(kvant_trial *trial, const kvant_event *e, kv_quantize_params *p,
+                          kvant_trial_buffer *store)
+{
+    if (e->gather == KVANT_GATHER_NONE) {
+        p->indices_offset = KV_NO_OFFSET;
+        return e->tokens;
+    }
+    kv_u32 lists = e->gather == KVANT_GATHER_PER_HEAD ? e->heads : 1u;
+    p->index_base = 500u;
+    p->indices_head = lists > 1u ? e->tokens + 3u : 0u;
+    p->indices_offset =
+        kvant_trial_region(trial, store, lists > 1u ? lists * p->indices_head : e->tokens);
+    kv_u32 rows = e->tokens * 2u;
+    for (kv_u32 list = 0; list < lists; list++) {
+        for (kv_u32 i = 0; i < e->tokens; i++) {
+            store->words[p->indices_offset + list * p->indices_head + i] =
+                p->index_base + 2u * i + kvant_random_below(&trial->random, 2u);
+        }
+    }
+    return rows;
+}
+
+static kv_u32 add_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 groups)
+{
+    kv_u32 offset = kvant_trial_region(trial, scratch, 2u * groups);
+    kvant_trial_fill(scratch, offset, groups, 0xffffffffu);
+    kvant_trial_fill(scratch, offset + groups, groups, 0u);
+    return offset;
+}
+
+/* Where the event's groups go among those of the segment. */
+static void place_parameters(const kvant_event *e, kv_parameters_params *p)
+{
+    kv_u32 event_capacity = (e->tokens + 3u) / 4u * 4u;
+    kv_u32 along = kv_groups_along(e->dim, e->group_length != 0u ? e->group_length : e->dim);
+    switch (e->grouping) {
+    case KV_GROUP_TOKEN:
+        p->row_length = event_capacity;
+        p->row_stride = e->capacity;
+        p->row_first = e->token;
+        break;
+    case KV_GROUP_TOKEN_HEAD:
+        p->row_length = event_capacity;
+        p->row_stride = e->capacity;
+        p->row_first = e->token;
+        break;
+    case KV_GROUP_TOKEN_CHANNELS:
+        p->row_length = event_capacity * along;
+        p->row_stride = e->capacity * along;
+        p->row_first = e->token * along;
+        break;
+    case KV_GROUP_CHANNEL_TOKENS:
+        p->row_length = kv_groups_along(event_capacity, e->group_length) * e->dim;
+        p->row_stride = kv_groups_along(e->capacity, e->group_length) * e->dim;
+        p->row_first = e->token / e->group_length * e->dim;
+        break;
+    default:
+        p->row_length = e->heads * e->dim;
+        p->row_stride = p->row_length;
+        p->row_first = 0u;
+        break;
+    }
+}
+
+static kvant_event_target add_target(kvant_trial *trial, const kvant_event *e,
+                                     kvant_trial_buffer *store)
+{
+    kvant_event_target target = {.channel_scale_offset = KV_NO_OFFSET};
+    if (e->has_channel_scale) {
+        target.channel_scale_offset = kvant_trial_region(trial, store, e->heads * e->dim / 2u);
+    }
+    target.params_offset = kvant_trial_region(trial, store, kvant_event_params_words(e));
+    target.codes_offset = kvant_trial_region(trial, store, kvant_event_codes_words(e));
+    return target;
+}
+
+void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_event_target *given,
+                       kvant_event_plan *plan, kvant_trial_buffer *source,
+                       kvant_trial_buffer *store, kvant_trial_buffer *scratch)
+{
+    *plan = (kvant_event_plan){.source = source, .store = store, .scratch = scratch};
+    kv_quantize_params p = {
+        .tokens = e->tokens,
+        .token = e->token,
+        .capacity = e->capacity,
+        .heads = e->heads,
+        .dim = e->dim,
+        .codec = e->codec,
+        .grouping = e->grouping,
+        .group_length = e->group_length,
+        .is_value = e->is_value,
+    };
+    kv_u32 rows = add_indices(trial, e, &p, store);
+    p.source =
+        kvant_add_tensor(trial, source, e->layout, e->dtype, rows, e->heads, e->dim, e->kind);
+    kvant_event_target target = given != NULL ? *given : add_target(trial, e, store);
+
+    /* the channel scales, from the extrema of each channel */
+    plan->has_channel_scale = e->has_channel_scale;
+    plan->scale_extrema = p;
+    plan->scale_extrema.grouping = KV_GROUP_CHANNEL_SEGMENT;
+    plan->scale_extrema.channel_scale_offset = KV_NO_OFFSET;
+    plan->scale_extrema.groups = e->heads * e->dim;
+    if (e->has_channel_scale) {
+        plan->scale_extrema.keys_offset = add_keys(trial, scratch, e->heads * e->dim);
+        plan->channel_scale = (kv_channel_scale_params){
+            .keys_offset = plan->scale_extrema.keys_offset,
+            .groups = e->heads * e->dim,
+            .scale_offset = target.channel_scale_offset,
+        };
+    }
+
+    p.channel_scale_offset = e->has_channel_scale ? target.channel_scale_offset : KV_NO_OFFSET;
+    p.params_offset = target.params_offset;
+    p.codes_offset = target.codes_offset;
+    p.groups =
+        kv_group_count(e->grouping, e->group_length, (e->tokens + 3u) / 4u * 4u, e->dim, e->heads);
+    p.keys_offset = add_keys(trial, scratch, p.groups);
+    plan->quantize = p;
+    plan->parameters = (kv_parameters_params){
+        .keys_offset = p.keys_offset,
+        .groups = p.groups,
+        .params_offset = p.params_offset,
+        .codec = p.codec,
+    };
+    place_parameters(e, &plan->parameters);
+    plan->dequantize = (kv_dequantize_params){
+        .tokens = e->tokens,
+        .token = e->token,
+        .capacity = e->capacity,
+        .heads = e->heads,
+        .dim = e->dim,
+        .codec = e->codec,
+        .grouping = e->grouping,
+        .group_length = e->group_length,
+        .is_value = e->is_value,
+        .channel_scale_offset = p.channel_scale_offset,
+        .params_offset = p.params_offset,
+        .codes_offset = p.codes_offset,
+    };
+}
+
+void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_kernel only,
+                     kvant_launch_fn chosen, kvant_launch_fn rest)
+{
+    kvant_trial_buffer *extrema[] = {plan->source, plan->store, plan->scratch};
+    kvant_trial_buffer *finish[] = {plan->scratch, plan->store};
+    kvant_trial_buffer *encode[] = {plan->source, plan->store};
+    kvant_launch_fn run = only == KVANT_KERNEL_extrema ? chosen : rest;
+    if (plan->has_channel_scale) {
+        run(trial, KVANT_KERNEL_extrema, &plan->scale_extrema, extrema);
+        (only == KVANT_KERNEL_channel_scale ? chosen : rest)(trial, KVANT_KERNEL_channel_scale,
+                                                             &plan->channel_scale, finish);
+    }
+    run(trial, KVANT_KERNEL_extrema, &plan->quantize, extrema);
+    (only == KVANT_KERNEL_parameters ? chosen : rest)(trial, KVANT_KERNEL_parameters,
+                                                      &plan->parameters, finish);
+    (only == KVANT_KERNEL_encode ? chosen : rest)(trial, KVANT_KERNEL_encode, &plan->quantize,
+                                                  encode);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cudasim: a libcuda.so.1 for tests. It has the driver functions that the CUDA backend calls and
+ * runs the kernels of cuda/, compiled as C++, on the CPU: blocks in turn, the threads of a block as
+ * fibers that meet at barriers and warp operations. What it computes says nothing about a GPU's speed
+ * and is never a GPU's result; its devices are named "simulated ...".
+ *
+ * Variables, read by the simulator alone:
+ *   CUDASIM_DEVICES   devices to offer, 1 unless set
+ *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
+ *   CUDASIM_NAME      another name for the devices, e.g. to see how a real driver's would be treated
+ *   CUDASIM_FAIL      FUNCTION:N:CODE: the N-th call of the driver function (* for any) returns CODE
+ */
+#ifndef KVANT_TESTS_CUDASIM_H
+#define KVANT_TESTS_CUDASIM_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CUDASIM_MAX_THREADS 1024u
+#define CUDASIM_WARP 32u
+#define CUDASIM_MAX_PARAMS 16u
+#define CUDASIM_MAX_PARAM_BYTES 256u
+
+#define CUDASIM_ILLEGAL_ADDRESS 700
+#define CUDASIM_LAUNCH_FAILED 719
+
+typedef struct {
+    unsigned int x, y, z;
+} cudasim_index;
+
+/* Where the running thread is; the kernels read it as threadIdx, blockIdx, blockDim, gridDim. */
+typedef struct {
+    cudasim_index thread, block, block_size, grid_size;
+} cudasim_place;
+
+extern cudasim_place cudasim_here;
+
+/* A kernel, as its generated file describes it. */
+typedef struct {
+    const char *name; /* kvant_... */
+    void (*run)(void *const *params);
+    unsigned int param_count;
+    size_t param_bytes[CUDASIM_MAX_PARAMS];
+    char *shared; /* its __shared__ variables, or NULL */
+    size_t shared_bytes;
+} cudasim_kernel;
+
+const cudasim_kernel *cudasim_find_kernel(const char *name);
+
+/* ---- cudasim_blocks.c: threads of a block ---- */
+
+/* Runs a launch. Returns 0 or the driver's error code; the reason goes to standard error. */
+int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index block,
+                void *const *params);
+
+/* Called by a thread: waits until all threads of its block, or of its warp, have arrived. `line` tells
+ * places apart: all have to be at the same one. */
+void cudasim_meet_block(int line);
+
+/* The same for a warp; posts a value first. cudasim_posted reads what a lane of the warp posted at
+ * the meeting, or 0 for a lane that the warp has not. */
+void cudasim_meet_warp(unsigned int value, int line);
+unsigned int cudasim_posted(unsigned int lane);
+unsigned int cudasim_lane(void);
+
+/* ---- cudasim_memory.c: device memory ---- */
+
+/* Memory that ends at a page which cannot be touched, filled with a pattern. NULL: none left. */
+void *cudasim_allocate(size_t bytes);
+/* Whether the address is an allocation's. One that was written beyond its end is reported. */
+int cudasim_free(void *memory);
+/* Whether [memory, memory + bytes) lies within one allocation. */
+int cudasim_contains(const void *memory, size_t bytes);
+/* Pinned host memory is known by address. */
+void *cudasim_allocate_pinned(size_t bytes);
+int cudasim_free_pinned(void *memory);
+int cudasim_is_pinned(const void *memory, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

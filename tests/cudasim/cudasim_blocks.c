@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The threads of a block as fibers. A thread runs until it ends or waits; the scheduler goes round
+ * until all have ended. A round without progress means that threads wait for others which never
+ * arrive, on a GPU undefined behaviour: here the launch fails and says so.
+ */
+#include "cudasim.h"
+#include "cudasim_fiber.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WARPS (CUDASIM_MAX_THREADS / CUDASIM_WARP)
+#define SHARED_PATTERN 0xcd
+
+/* A place where threads meet. */
+typedef struct {
+    unsigned int expected;
+    unsigned int arrived;
+    unsigned int meetings; /* that are over */
+    int line;              /* where the first of them waits */
+} gathering;
+
+typedef enum { NOT_STARTED, READY, WAITING, ENDED } thread_state;
+
+typedef struct {
+    cudasim_fiber fiber;
+    cudasim_index index;
+    thread_state state;
+    const gathering *awaited;
+    unsigned int meeting;      /* number of the one it waits for */
+    unsigned int warp_meetings; /* that it took part in */
+} thread;
+
+cudasim_place cudasim_here;
+
+static struct {
+    const cudasim_kernel *kernel;
+    void *const *params;
+    thread threads[CUDASIM_MAX_THREADS];
+    unsigned int count;
+    unsigned int current;
+    gathering block;
+    gathering warps[WARPS];
+    /* two meetings: a lane can be one ahead of another that has not read yet */
+    unsigned int posted[2][CUDASIM_MAX_THREADS];
+    cudasim_fiber scheduler;
+    const char *reason; /* why the launch failed */
+    sigjmp_buf escape;
+} machine;
+
+/* ---- meeting ---- */
+
+static void wait_at(gathering *g, int line)
+{
+    thread *self = &machine.threads[machine.current];
+    if (g->arrived == 0u) {
+        g->line = line;
+    } else if (g->line != line) {
+        machine.reason = "threads meet at different places";
+    }
+    g->arrived++;
+    if (g->arrived == g->expected) {
+        g->arrived = 0u;
+        g->meetings++;
+        return;
+    }
+    self->state = WAITING;
+    self->awaited = g;
+    self->meeting = g->meetings;
+    cudasim_fiber_switch(&self->fiber, &machine.scheduler);
+}
+
+void cudasim_meet_block(int line)
+{
+    wait_at(&machine.block, line);
+}
+
+void cudasim_meet_warp(unsigned int value, int line)
+{
+    thread *self = &machine.threads[machine.current];
+    self->warp_meetings++;
+    machine.posted[self->warp_meetings % 2u][machine.current] = value;
+    wait_at(&machine.warps[machine.current / CUDASIM_WARP], line);
+}
+
+unsigned int cudasim_posted(unsigned int lane)
+{
+    const thread *self = &machine.threads[machine.current];
+    unsigned int other = machine.current / CUDASIM_WARP * CUDASIM_WARP + lane;
+    return other < machine.count ? machine.posted[self->warp_meetings % 2u][other] : 0u;
+}
+
+unsigned int cudasim_lane(void)
+{
+    return machine.current % CUDASIM_WARP;
+}
+
+/* ---- one block ---- */
+
+static void thread_main(void)
+{
+    machine.kernel->run(machine.params);
+    thread *self = &machine.threads[machine.current];
+    self->state = ENDED;
+    cudasim_fiber_switch(&self->fiber, &machine.scheduler);
+}
+
+static int is_runnable(const thread *t)
+{
+    return t->state == NOT_STARTED || t->state == READY ||
+           (t->state == WAITING && t->awaited->meetings != t->meeting);
+}
+
+static void start_block(cudasim_index size)
+{
+    unsigned int i = 0;
+    for (unsigned int z = 0; z < size.z; z++) {
+        for (unsigned int y = 0; y < size.y; y++) {
+            for (unsigned int x = 0; x < size.x; x++) {
+                thread *t = &machine.threads[i++];
+                t->index = (cudasim_index){x, y, z};
+                t->state = NOT_STARTED;
+                t->warp_meetings = 0;
+            }
+        }
+    }
+    machine.count = i;
+    machine.block = (gathering){.expected = i};
+    for (unsigned int warp = 0; warp * CUDASIM_WARP < i; warp++) {
+        unsigned int rest = i - warp * CUDASIM_WARP;
+        machine.warps[warp] =
+            (gathering){.expected = rest < CUDASIM_WARP ? rest : CUDASIM_WARP};
+    }
+    if (machine.kernel->shared != NULL) { /* what a kernel has not written is not 0 */
+        memset(machine.kernel->shared, SHARED_PATTERN, machine.kernel->shared_bytes);
+    }
+}
+
+static void run_block(void)
+{
+    unsigned int ended = 0;
+    while (ended < machine.count && machine.reason == NULL) {
+        int progress = 0;
+        for (unsigned int i = 0; i < machine.count && machine.reason == NULL; i++) {
+            thread *t = &machine.threads[i];
+            if (!is_runnable(t)) {
+                continue;
+            }
+            if (t->state == NOT_STARTED &&
+                !cudasim_fiber_start(&t->fiber, i, thread_main)) {
+                machine.reason = "no memory for the stack of a thread";
+                break;
+            }
+            t->state = READY;
+            machine.current = i;
+            cudasim_here.thread = t->index;
+            cudasim_fiber_switch(&machine.scheduler, &t->fiber);
+            ended += t->state == ENDED ? 1u : 0u;
+            progress = 1;
+        }
+        if (!progress && machine.reason == NULL) {
+            machine.reason = "threads wait for others that never arrive";
+        }
+    }
+}
+
+/* ---- one launch ---- */
+
+static void on_fault(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(machine.escape, 1);
+}
+
+static void run_blocks(cudasim_index grid, cudasim_index block)
+{
+    cudasim_here.block_size = block;
+    cudasim_here.grid_size = grid;
+    for (unsigned int z = 0; z < grid.z; z++) {
+        for (unsigned int y = 0; y < grid.y; y++) {
+            for (unsigned int x = 0; x < grid.x && machine.reason == NULL; x++) {
+                cudasim_here.block = (cudasim_index){x, y, z};
+                start_block(block);
+                run_block();
+            }
+        }
+    }
+}
+
+int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index block,
+                void *const *params)
+{
+    struct sigaction action, old_segv, old_bus;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_fault;
+    action.sa_flags = SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    machine.kernel = kernel;
+    machine.params = params;
+    machine.reason = NULL;
+    int result = 0;
+    sigaction(SIGSEGV, &action, &old_segv);
+    sigaction(SIGBUS, &action, &old_bus);
+    if (sigsetjmp(machine.escape, 1) == 0) {
+        run_blocks(grid, block);
+        result = machine.reason != NULL ? CUDASIM_LAUNCH_FAILED : 0;
+    } else {
+        machine.reason = "a thread touched memory outside of every allocation";
+        result = CUDASIM_ILLEGAL_ADDRESS;
+    }
+    sigaction(SIGSEGV, &old_segv, NULL);
+    sigaction(SIGBUS, &old_bus, NULL);
+    if (result != 0) {
+        fprintf(stderr, "cudasim: %s, block (%u, %u, %u), thread %u: %s\n", kernel->name,
+                cudasim_here.block.x, cudasim_here.block.y, cudasim_here.block.z, machine.current,
+                machine.reason);
+    }
+    return result;
+}

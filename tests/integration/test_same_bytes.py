@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+#
+# test_same_bytes.py KVANT: the trained model on every device: each recipe leaves the same digest of the
+# compressed cache and generates the same text as on the host reference.
+from integration_common import MODEL, check, kvant_json, need_model, skip
+
+RECIPES = ["f16", "int8-token", "int4", "kivi2", "kivi4", "zipcache",
+           "zipcache,salient=0.3,heads=group,k=int2+int8s/head,v=int4+int8/head",
+           "k=int8/chan,v=int4/tok16/cst,window=5,period=12,sinks=3"]
+# a list of lines and a question, and then on for as long as fits: several decode events
+PROMPT = ("Log of registers.\n"
+          "line amber-falcon: register <48213>\nline quiet-harbor: register <90417>\n"
+          "line rapid-river: register <31568>\nline gentle-willow: register <77042>\n"
+          "Recall line quiet-harbor: register <")
+
+
+def run(backend, recipe):
+    result = kvant_json("run", *MODEL, "--greedy", "--backend", backend, "--steps", "300",
+                        "--prompt", PROMPT, "--recipe", recipe)
+    return result["text"], result["rows"][0]
+
+
+def main():
+    need_model()
+    devices = [d for d in kvant_json("devices")["devices"] if d["backend"] != "host"]
+    if not devices:
+        skip("no device besides the host reference")
+    for recipe in RECIPES:
+        text, row = run("host", recipe)
+        for device in devices:
+            other_text, other = run(device["select"], recipe)
+            check(other["digest"] == row["digest"], "{}: digest {} on {}, {} on host".format(
+                recipe, other["digest"], device["select"], row["digest"]))
+            check(other_text == text, "{}: another text on {}".format(recipe, device["select"]))
+        print("{}: {} on host and {}".format(
+            recipe, row["digest"], ", ".join(d["select"] for d in devices)))
+
+
+main()

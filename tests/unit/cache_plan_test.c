@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory plan: ZipCache's published ratio in real bytes, sums that add up, sizes that overflow.
+ */
+#include <stdio.h>
+
+#include "../support/cmocka_headers.h"
+#include "kvant/cache.h"
+
+static kvant_cache_desc paper_shape(const char *recipe)
+{
+    kvant_cache_desc desc = KVANT_CACHE_DESC_INIT;
+    assert_int_equal(kvant_recipe_parse(recipe, &desc.recipe), KVANT_OK);
+    desc.layers = 32;
+    desc.sequences = 8;
+    desc.q_heads = 32;
+    desc.kv_heads = 32;
+    desc.k_dim = 128;
+    desc.prefill_tokens = 840;
+    return desc;
+}
+
+static void zipcache_reaches_the_published_ratio(void **state)
+{
+    (void)state;
+    for (uint32_t layers = 1; layers <= 32; layers += 31) {
+        kvant_cache_desc desc = paper_shape("zipcache");
+        desc.layers = layers;
+        kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+        assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_OK);
+        print_message("zipcache, B=8, Hk*D=4096, L=840, %u layers: ratio %.3f (paper: 4.98)\n",
+                      layers, bytes.ratio);
+        assert_true(bytes.ratio > 4.98 * 0.98 && bytes.ratio < 4.98 * 1.02);
+        /* codes are exactly 3.2 bits a value */
+        assert_true(bytes.codes * 10 == (uint64_t)layers * 8 * 840 * 8192 * 32 / 8);
+    }
+}
+
+static void parts_add_up(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+        for (uint32_t decode = 0; decode < 700; decode += 233) {
+            kvant_cache_desc desc = paper_shape(kvant_recipe_name(i));
+            desc.decode_tokens = decode;
+            desc.kv_heads = 8;
+            kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+            assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+            assert_true(b.bytes ==
+                        b.codes + b.parameters + b.maps + b.window + b.padding + b.scratch);
+            assert_true(b.f16_bytes == (uint64_t)32 * 8 * (840 + decode) * 8 * 256 * 2);
+            assert_true(b.ratio == (double)b.f16_bytes / (double)b.bytes);
+            assert_true(b.bytes % 4 == 0);
+        }
+    }
+}
+
+static void f16_costs_what_it_should(void **state)
+{
+    (void)state;
+    kvant_cache_desc desc = paper_shape("f16");
+    kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.window == b.f16_bytes);
+    assert_true(b.ratio > 0.98 && b.ratio <= 1.0);
+    assert_true(b.transient_bytes == 0);
+}
+
+static void bad_shapes_are_refused(void **state)
+{
+    (void)state;
+    const kvant_cache_desc good = paper_shape("zipcache");
+    kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+
+#define REFUSED(change, expected)                                                                  \
+    do {                                                                                           \
+        kvant_cache_desc desc = good;                                                              \
+        change;                                                                                    \
+        assert_int_equal(kvant_cache_plan(&desc, &b), expected);                                   \
+    } while (0)
+
+    REFUSED(desc.layers = 0, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.sequences = 0, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.kv_heads = 0, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.kv_heads = 5, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.k_dim = 0, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.k_dim = 12, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.v_dim = 264, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.prefill_tokens = 0, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.prefill_tokens = 0xffffffffu, KVANT_ERROR_LIMIT);
+    REFUSED(desc.decode_tokens = 0xffffffffu, KVANT_ERROR_LIMIT);
+    REFUSED(desc.prefill_tokens = 1u << 28, KVANT_ERROR_LIMIT);
+    REFUSED(desc.max_queries = 1u << 20, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.scale = -1.0f, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.scale = 1.0f / 0.0f, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.struct_size = 8, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.recipe.period = 6, KVANT_ERROR_INVALID_ARGUMENT);
+    REFUSED(desc.recipe.struct_size = 0, KVANT_ERROR_INVALID_ARGUMENT);
+#undef REFUSED
+    assert_int_equal(kvant_cache_plan(NULL, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(kvant_cache_plan(&good, NULL), KVANT_ERROR_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zipcache_reaches_the_published_ratio),
+        cmocka_unit_test(parts_add_up),
+        cmocka_unit_test(f16_costs_what_it_should),
+        cmocka_unit_test(bad_shapes_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

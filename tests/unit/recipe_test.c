@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Recipes as text: every name round-trips, overrides apply, nonsense is refused with its position.
+ */
+#include <string.h>
+
+#include "../support/cmocka_headers.h"
+#include "kvant/recipe.h"
+
+static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capacity)
+{
+    assert_true(kvant_recipe_print(recipe, text, capacity) < capacity);
+    kvant_recipe again;
+    assert_int_equal(kvant_recipe_parse(text, &again), KVANT_OK);
+    char second[256];
+    kvant_recipe_print(&again, second, sizeof second);
+    assert_string_equal(text, second);
+    assert_memory_equal(&again.k, &recipe->k, sizeof again.k);
+    assert_memory_equal(&again.v, &recipe->v, sizeof again.v);
+    assert_int_equal(again.window, recipe->window);
+    assert_int_equal(again.period, recipe->period);
+    assert_int_equal(again.sinks, recipe->sinks);
+    assert_true(again.salient_share == recipe->salient_share);
+    assert_true(again.probes_random == recipe->probes_random);
+    assert_true(again.probes_recent == recipe->probes_recent);
+    assert_int_equal(again.normaliser, recipe->normaliser);
+    assert_int_equal(again.heads, recipe->heads);
+    assert_true(again.seed == recipe->seed);
+}
+
+static void names_round_trip(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+        kvant_recipe recipe;
+        assert_int_equal(kvant_recipe_parse(kvant_recipe_name(i), &recipe), KVANT_OK);
+        char text[256];
+        print_and_parse(&recipe, text, sizeof text);
+        assert_string_equal(text, kvant_recipe_name(i));
+        assert_non_null(kvant_recipe_summary(i));
+    }
+    assert_null(kvant_recipe_name(1000));
+}
+
+static void full_forms_round_trip(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "k=int2/chan32,v=int2/tok32,window=128",
+        "k=int4/head,v=int8/token,period=4",
+        "k=int8s/head/cst,v=int8s/tok8,sinks=4,window=7",
+        "zipcache,salient=0.4,heads=all,seed=18446744073709551615",
+        "k=int2+int4/chan,v=int2+int4/head/cst,salient=0.333,random=.1,norm=causal,heads=group",
+        "kivi2,window=32",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        kvant_recipe recipe;
+        assert_int_equal(kvant_recipe_parse(texts[i], &recipe), KVANT_OK);
+        char text[256];
+        print_and_parse(&recipe, text, sizeof text);
+    }
+}
+
+static void named_form_is_found_again(void **state)
+{
+    (void)state;
+    kvant_recipe recipe;
+    char text[64];
+    assert_int_equal(kvant_recipe_parse("k=int2/chan32,v=int2/tok32,window=128", &recipe), KVANT_OK);
+    kvant_recipe_print(&recipe, text, sizeof text);
+    assert_string_equal(text, "kivi2");
+}
+
+static void print_reports_the_whole_length(void **state)
+{
+    (void)state;
+    kvant_recipe recipe;
+    assert_int_equal(kvant_recipe_parse("zipcache", &recipe), KVANT_OK);
+    char text[4];
+    assert_int_equal(kvant_recipe_print(&recipe, text, sizeof text), strlen("zipcache"));
+    assert_string_equal(text, "zip");
+}
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        kvant_status status;
+        const char *says;
+    } cases[] = {
+        {"", KVANT_ERROR_UNKNOWN_RECIPE, "zipcache"},
+        {"zipcash", KVANT_ERROR_UNKNOWN_RECIPE, "position 1"},
+        {"k=int3/head,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "position 3"},
+        {"k=int4/row,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "position 8"},
+        {"k=int4,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "grouping"},
+        {"k=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "v="},
+        {"kivi2,window=-1", KVANT_ERROR_UNKNOWN_RECIPE, "position 14"},
+        {"kivi2,window=99999999999999999999", KVANT_ERROR_UNKNOWN_RECIPE, "tokens"},
+        {"kivi2,windows=1", KVANT_ERROR_UNKNOWN_RECIPE, "window"},
+        {"kivi2,", KVANT_ERROR_UNKNOWN_RECIPE, "position 7"},
+        {"zipcache,salient=1.5", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
+        {"zipcache,salient=nan", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
+        {"zipcache,f16", KVANT_ERROR_UNKNOWN_RECIPE, "key=value"},
+        {"k=int4/head/smooth,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "cst"},
+        {"k=f16,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "f16"},
+        {"k=int4/chan33,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "32"},
+        {"k=int4/tok12,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "8, 16"},
+        {"k=int4/chan64,v=int4/head,period=32", KVANT_ERROR_INVALID_ARGUMENT, "period"},
+        {"int4,period=6", KVANT_ERROR_INVALID_ARGUMENT, "multiple of 4"},
+        {"int4,salient=0.5", KVANT_ERROR_INVALID_ARGUMENT, "salient"},
+        {"zipcache,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},
+        {"zipcache,heads=group", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
+        {"f16,window=3", KVANT_ERROR_INVALID_ARGUMENT, "f16"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kvant_recipe recipe;
+        memset(&recipe, 0x5a, sizeof recipe);
+        kvant_recipe before = recipe;
+        assert_int_equal(kvant_recipe_parse(cases[i].text, &recipe), cases[i].status);
+        if (strstr(kvant_last_message(), cases[i].says) == NULL) {
+            fail_msg("\"%s\": the message \"%s\" does not say \"%s\"", cases[i].text,
+                     kvant_last_message(), cases[i].says);
+        }
+        assert_memory_equal(&recipe, &before, sizeof recipe); /* nothing changed */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_round_trip),
+        cmocka_unit_test(full_forms_round_trip),
+        cmocka_unit_test(named_form_is_found_again),
+        cmocka_unit_test(print_reports_the_whole_length),
+        cmocka_unit_test(nonsense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

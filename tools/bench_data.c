@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Random tensors for the bench: Gaussian, never zeros.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_work.h"
+
+enum { TABLE_SIZE = 4096, PIECE_WORDS = 65536 };
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* A number of moderate size as half-precision bits, rounded towards zero. */
+static uint16_t half_bits(double x)
+{
+    int exponent = 0;
+    double fraction = frexp(fabs(x), &exponent); /* 0.5 .. 1 */
+    if (fraction == 0.0 || exponent < -13) {
+        return 0;
+    }
+    unsigned mantissa = (unsigned)(fraction * 2048.0) - 1024u;
+    return (uint16_t)((x < 0.0 ? 0x8000u : 0u) | (unsigned)(exponent + 14) << 10 | mantissa);
+}
+
+/* Draws from a normal distribution, to choose among. */
+static void fill_table(uint16_t *table, uint64_t *state)
+{
+    for (int i = 0; i < TABLE_SIZE; i++) {
+        double u = ((double)(next_random(state) >> 11) + 1.0) * 0x1p-53;
+        double angle = (double)(next_random(state) >> 11) * 0x1p-53 * 6.283185307179586;
+        table[i] = half_bits(sqrt(-2.0 * log(u)) * cos(angle));
+    }
+}
+
+static int fill_random(kvant_buffer *buffer, const uint16_t *table, uint64_t *state,
+                       tool_error *error)
+{
+    uint32_t *words = malloc(PIECE_WORDS * sizeof *words);
+    if (words == NULL) {
+        return tool_error_memory(error);
+    }
+    uint64_t size = kvant_buffer_size(buffer);
+    kvant_status status = KVANT_OK;
+    for (uint64_t at = 0; at < size && status == KVANT_OK;) {
+        uint64_t bytes = size - at < PIECE_WORDS * 4u ? size - at : PIECE_WORDS * 4u;
+        for (uint64_t i = 0; i < bytes / 4u; i++) {
+            uint64_t random = next_random(state);
+            words[i] = (uint32_t)table[random % TABLE_SIZE] |
+                       (uint32_t)table[(random >> 32) % TABLE_SIZE] << 16;
+        }
+        status = kvant_buffer_write(buffer, at, words, bytes);
+        at += bytes;
+    }
+    free(words);
+    return status == KVANT_OK ? 0 : tool_error_library(error, status, "random data");
+}
+
+static int create(kvant_context *context, uint64_t elements, const uint16_t *table,
+                  uint64_t *state, kvant_tensor *out_tensor, tool_error *error)
+{
+    *out_tensor = (kvant_tensor){NULL, KVANT_F16, 0, 0, 0, 0, 0};
+    kvant_status status = kvant_buffer_create(context, elements * 2u, &out_tensor->buffer);
+    if (status != KVANT_OK) {
+        return tool_error_library(error, status, "no memory for the inputs");
+    }
+    return table != NULL ? fill_random(out_tensor->buffer, table, state, error) : 0;
+}
+
+int bench_data_create(kvant_context *context, const bench_shape *shape, uint64_t seed,
+                      bench_data *out_data, tool_error *error)
+{
+    memset(out_data, 0, sizeof *out_data);
+    uint64_t state = seed;
+    uint16_t *table = malloc(TABLE_SIZE * sizeof *table);
+    if (table == NULL) {
+        return tool_error_memory(error);
+    }
+    fill_table(table, &state);
+    uint64_t tokens = shape->tokens;
+    uint64_t q_tokens = tokens > shape->batch ? tokens : shape->batch;
+    out_data->out_tokens = (uint32_t)q_tokens;
+    int result = create(context, tokens * shape->kv_heads * shape->k_dim, table, &state,
+                        &out_data->k, error);
+    if (result == 0) {
+        result = create(context, tokens * shape->kv_heads * shape->v_dim, table, &state,
+                        &out_data->v, error);
+    }
+    if (result == 0) {
+        result = create(context, q_tokens * shape->q_heads * shape->k_dim, table, &state,
+                        &out_data->q, error);
+    }
+    if (result == 0) {
+        result = create(context, q_tokens * shape->q_heads * shape->v_dim, NULL, &state,
+                        &out_data->out, error);
+    }
+    free(table);
+    if (result != 0) {
+        bench_data_release(out_data);
+    }
+    return result;
+}
+
+void bench_data_release(bench_data *data)
+{
+    kvant_buffer_destroy(data->k.buffer);
+    kvant_buffer_destroy(data->v.buffer);
+    kvant_buffer_destroy(data->q.buffer);
+    kvant_buffer_destroy(data->out.buffer);
+    memset(data, 0, sizeof *data);
+}
+
+int bench_data_check_out(const bench_data *data, const bench_shape *shape, uint32_t rows,
+                         tool_error *error)
+{
+    uint64_t count = (uint64_t)rows * shape->q_heads * shape->v_dim;
+    uint16_t *halves = malloc((size_t)count * sizeof *halves);
+    if (halves == NULL) {
+        return tool_error_memory(error);
+    }
+    kvant_status status = kvant_buffer_read(data->out.buffer, 0, halves, count * sizeof *halves);
+    uint64_t bad = 0;
+    uint64_t zeros = 0;
+    for (uint64_t i = 0; i < count && status == KVANT_OK; i++) {
+        bad += (halves[i] & 0x7c00u) == 0x7c00u;
+        zeros += (halves[i] & 0x7fffu) == 0u;
+    }
+    free(halves);
+    if (status != KVANT_OK) {
+        return tool_error_library(error, status, "the output cannot be read");
+    }
+    if (bad != 0u || zeros == count) {
+        snprintf(error->text, sizeof error->text,
+                 "the output is wrong: %llu of %llu numbers are not finite, %llu are zero",
+                 (unsigned long long)bad, (unsigned long long)count, (unsigned long long)zeros);
+        error->code = TOOL_CHECK_FAILED;
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The bytes that an operation must move when everything is read and written once.
+ */
+#include <math.h>
+
+#include "bench_work.h"
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int is_plain(const kvant_recipe *recipe)
+{
+    return recipe->k.regular == KVANT_CODEC_F16 && recipe->v.regular == KVANT_CODEC_F16;
+}
+
+bench_classes bench_classes_of(const kvant_recipe *recipe, uint32_t tokens)
+{
+    bench_classes c = {tokens, 0, 0, 0, 0};
+    if (is_plain(recipe)) {
+        return c;
+    }
+    uint32_t most_plain = recipe->sinks + recipe->window;
+    c.plain = lesser(tokens, most_plain);
+    uint32_t compressed = tokens - c.plain;
+    /* groups of tokens are whole: what is left stays f16 */
+    uint32_t step = 1;
+    if (recipe->k.grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
+        step = recipe->k.group_length;
+    }
+    if (recipe->v.grouping == KVANT_GROUPING_CHANNEL_TOKENS && recipe->v.group_length > step) {
+        step = recipe->v.group_length;
+    }
+    c.plain += compressed % step;
+    compressed -= compressed % step;
+    c.regular = (uint32_t)floor((1.0 - recipe->salient_share) * (double)compressed + 1e-6);
+    c.salient = compressed - c.regular;
+    if (recipe->salient_share > 0.0) {
+        uint32_t rows = tokens - lesser(tokens, recipe->sinks);
+        c.probes_recent = lesser(rows, (uint32_t)(recipe->probes_recent * (double)rows + 1e-6));
+        c.probes_random =
+            lesser(rows - c.probes_recent, (uint32_t)(recipe->probes_random * (double)rows + 1e-6));
+        if (c.probes_recent + c.probes_random == 0u) {
+            c.probes_recent = 1;
+        }
+    }
+    return c;
+}
+
+static uint64_t bits_of(kvant_codec codec)
+{
+    return codec == KVANT_CODEC_INT8_SYMMETRIC ? 8u
+           : codec == KVANT_CODEC_F16          ? 16u
+           : codec == KVANT_CODEC_NONE         ? 0u
+                                               : (uint64_t)codec;
+}
+
+/* Codes and parameters (4 bytes a group) of `tokens` tokens of one tensor in one class. */
+static uint64_t class_bytes(const kvant_tensor_rule *rule, kvant_codec codec, uint64_t tokens,
+                            uint64_t heads, uint64_t dim)
+{
+    if (tokens == 0u) {
+        return 0;
+    }
+    uint64_t bytes = tokens * heads * dim * bits_of(codec) / 8u;
+    uint64_t length = rule->group_length != 0u ? rule->group_length : 1u;
+    if (codec == KVANT_CODEC_F16) {
+        return bytes;
+    }
+    switch (rule->grouping) {
+    case KVANT_GROUPING_TOKEN:
+        return bytes + 4u * tokens;
+    case KVANT_GROUPING_TOKEN_HEAD:
+        return bytes + 4u * tokens * heads;
+    case KVANT_GROUPING_TOKEN_CHANNELS:
+        return bytes + 4u * tokens * heads * ((dim + length - 1u) / length);
+    case KVANT_GROUPING_CHANNEL_TOKENS:
+        return bytes + 4u * heads * dim * ((tokens + length - 1u) / length);
+    default:
+        return bytes + 4u * heads * dim;
+    }
+}
+
+static uint64_t tensor_bytes(const kvant_tensor_rule *rule, const bench_classes *c, uint64_t heads,
+                             uint64_t dim)
+{
+    uint64_t bytes = 2u * (uint64_t)c->plain * heads * dim;
+    bytes += class_bytes(rule, rule->salient, c->salient, heads, dim);
+    bytes += class_bytes(rule, rule->regular, c->regular, heads, dim);
+    if (rule->transform == KVANT_TRANSFORM_CST && c->salient + c->regular != 0u) {
+        bytes += 2u * heads * dim;
+    }
+    return bytes;
+}
+
+uint64_t bench_stored_bytes(const kvant_recipe *recipe, const bench_shape *shape)
+{
+    bench_classes c = bench_classes_of(recipe, shape->tokens);
+    uint64_t bytes = tensor_bytes(&recipe->k, &c, shape->kv_heads, shape->k_dim) +
+                     tensor_bytes(&recipe->v, &c, shape->kv_heads, shape->v_dim);
+    if (c.salient != 0u) { /* classes are stored apart: each token's position */
+        bytes += 4u * ((uint64_t)c.salient + c.regular);
+    }
+    return bytes;
+}
+
+uint64_t bench_moved_bytes(bench_kind kind, const kvant_recipe *recipe, const bench_shape *shape)
+{
+    bench_classes c = bench_classes_of(recipe, shape->tokens);
+    uint64_t tokens = shape->tokens;
+    uint64_t k = 2u * tokens * shape->kv_heads * shape->k_dim;
+    uint64_t v = 2u * tokens * shape->kv_heads * shape->v_dim;
+    uint64_t q_row = 2u * (uint64_t)shape->q_heads * shape->k_dim;
+    uint64_t out_row = 2u * (uint64_t)shape->q_heads * shape->v_dim;
+    uint64_t probes = (uint64_t)c.probes_random + c.probes_recent;
+    uint64_t maps = recipe->heads == KVANT_HEADS_GROUP ? shape->kv_heads : 1u;
+    uint64_t one = 0;
+    switch (kind) {
+    case BENCH_ATTENTION:
+        one = bench_stored_bytes(recipe, shape) + q_row + out_row;
+        break;
+    case BENCH_QUANTIZE:
+        one = k + v + bench_stored_bytes(recipe, shape);
+        if (c.plain != shape->tokens) { /* tokens that stay f16 are not touched */
+            one -= 2u * 2u * (uint64_t)c.plain * shape->kv_heads * (shape->k_dim + shape->v_dim);
+        }
+        break;
+    case BENCH_SALIENCY:
+        one = k + probes * q_row + 4u * maps * tokens;
+        break;
+    case BENCH_PREFILL:
+        one = 2u * (k + v) + tokens * (q_row + out_row) + bench_stored_bytes(recipe, shape);
+        break;
+    }
+    return one * shape->batch;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transformer's attention through kvant: every K, V and query goes to the device, into
+ * compressed caches, and only the attention's output comes back.
+ */
+#ifndef KVANT_TOOLS_KV_ATTENTION_H
+#define KVANT_TOOLS_KV_ATTENTION_H
+
+#include "kvant/buffer.h"
+#include "kvant/cache.h"
+#include "kvant/ops.h"
+#include "transformer.h"
+
+typedef struct {
+    kvant_context *context;
+    const checkpoint_shape *shape;
+    int prompt_by_token; /* prompts go token by token, as decode steps */
+    kvant_buffer *q;
+    kvant_buffer *k;
+    kvant_buffer *v;
+    kvant_buffer *out;
+    /* Where the next tokens go. A prompt may fill several caches at once: its own attention is over
+     * uncompressed K and V, the same for all. */
+    kvant_cache **caches;
+    size_t cache_count;
+} kv_attention;
+
+int kv_attention_create(kvant_context *context, const checkpoint_shape *shape, uint32_t max_tokens,
+                        int prompt_by_token, kv_attention *out_attention, tool_error *error);
+void kv_attention_release(kv_attention *a);
+
+/* A cache for prompts of up to `prompt` tokens and `decode` tokens after them. */
+int kv_attention_cache(const kv_attention *a, const kvant_recipe *recipe, uint32_t prompt,
+                       uint32_t decode, kvant_cache **out_cache, tool_error *error);
+
+attention_port kv_attention_port(kv_attention *a);
+
+#endif
