@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the packed
- * codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23) and the
- * unnormalised output of the split; attention_merge joins the splits.
+ * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the
+ * packed codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23)
+ * and the unnormalised output of the split; attention_merge joins the splits.
  *
  * Quantized segments are factored: parameters fold into the query (per channel), into the score
  * (per token) and into the probability (V per token), so both products are integer codes times a
  * vector, and that vector is quantized to 16 bits per chunk of 32. All sums of products are
  * integers: any order, any width, the same bits.
  *
- * One work-group does one split of one KV head for up to KV_ROWS query rows; it reads each word of K
- * and V from memory once for all of them. The parts:
+ * One work-group does one split of one KV head for up to KV_ROWS query rows; it reads each word of
+ * K and V from memory once for all of them. The parts:
  *   attention.cuh          the split, operands, the inner product
  *   attention_scores.cuh   step 2
  *   attention_output.cuh   step 4
@@ -47,7 +47,7 @@ KV_FN kv_u32 kv_query(const kv_attention_params &p, const kv_rows &rows, kv_u32 
     return (rows.first + row) % p.queries;
 }
 
-/* 1. Fold the softmax scale and K's channel scales into the queries; rows that do not exist are 0 */
+/* 1. Fold the softmax scale and K's channel scales into the queries; missing rows are 0 */
 KV_FN void kv_fold_queries(const kv_attention_params &p, const kv_u32 *queries, const kv_split &s,
                            const kv_rows &rows, kv_attention_shared &shared)
 {
@@ -132,8 +132,8 @@ KV_FN void kv_store_partials(const kv_attention_params &p, const kv_split &s, co
     for (kv_u32 i = threadIdx.x; i < rows.count * words; i += blockDim.x) {
         kv_u32 row = i / words;
         kv_u32 word = i % words;
-        kv_u32 line = (blockIdx.z * p.max_splits + blockIdx.x) * p.q_heads + kv_q_head(p, rows, row);
-        line = line * p.queries + kv_query(p, rows, row);
+        kv_u32 line = (blockIdx.z * p.max_splits + blockIdx.x) * p.q_heads;
+        line = (line + kv_q_head(p, rows, row)) * p.queries + kv_query(p, rows, row);
         kv_u32 bits = word == 0u ? kv_bits(shared.largest[row]) : shared.totals[row];
         if (word >= 2u) {
             KV_EXACT kv_f32 value = shared.rows[row][word - 2u];

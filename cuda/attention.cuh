@@ -77,7 +77,8 @@ KV_FN kv_u32 kv_rows_per_lane(kv_u32 rows, kv_u32 units, kv_u32 lanes)
     return each;
 }
 
-/* ---- operands: one warp, one row; lane l holds element 32 c + l of chunk c, 0 past the end ---- */
+/* ---- operands ----
+ * One warp works on one row; lane l holds element l of each chunk, 0 past the end of the row. */
 
 /* The row's chunks as 16-bit operands, with the value of one unit and the sum of each. */
 KV_FN void kv_make_operands(const kv_f32 values[KV_ROW_CHUNKS], kv_u32 length, short *operands,

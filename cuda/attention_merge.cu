@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention_merge: the partial results of a query row's splits, joined in index order into the output
- * and, where asked, its log-sum-exp. A row that sees no token gives 0 and minus infinity. One
- * work-group does one query row; a lane has a few pairs of channels. The splits go by in batches,
- * whose factors the lanes compute together.
+ * attention_merge: the partial results of a query row's splits, joined in index order into the
+ * output and, where asked, its log-sum-exp. A row that sees no token gives 0 and minus infinity.
+ * One work-group does one query row; a lane has a few pairs of channels. The splits go by in
+ * batches, whose factors the lanes compute together.
  */
 #include "kernel.cuh"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Step 4 of attention: the weighted sum of V over a split. A lane takes the channels of one word for a
- * few query rows; where that leaves lanes over, sets of lanes take chunks of 32 tokens side by side
- * and add their parts in the order of the chunks.
+ * Step 4 of attention: the weighted sum of V over a split. A lane takes the channels of one word
+ * for a few query rows; where that leaves lanes over, sets of lanes take chunks of 32 tokens side
+ * by side and add their parts in the order of the chunks.
  */
 #ifndef KVANT_CUDA_ATTENTION_OUTPUT_CUH
 #define KVANT_CUDA_ATTENTION_OUTPUT_CUH
@@ -47,9 +47,9 @@ template <kv_u32 ROWS> KV_FN void kv_f16_output(const kv_split &s, kv_attention_
 
 /* ---- quantized ---- */
 
-/* Weights to operands: by one warp for one row. Parameters per token, those of the group of `channel`,
- * fold into them; `offsets` gets what their minima add to each chunk. Parameters per channel apply
- * later, to the chunk's sums; `offsets` then gets the sum of the weights. */
+/* Weights to operands: by one warp for one row. Parameters per token, those of the group of
+ * `channel`, fold into them; `offsets` gets what their minima add to each chunk. Parameters per
+ * channel apply later, to the chunk's sums; `offsets` then gets the sum of the weights. */
 KV_FN void kv_fold_weights(const kv_split &s, kv_attention_shared &shared, kv_u32 row,
                            kv_u32 channel)
 {
@@ -169,7 +169,8 @@ KV_FN void kv_output_channels(const kv_split &s, kv_attention_shared &shared, kv
                 if (is_active != 0u && set == turn) {
 #pragma unroll
                     for (kv_u32 i = 0u; i < ROWS * (8u / BITS); i++) {
-                        kv_f32 *output = &shared.rows[row + i / (8u / BITS)][channel + i % (8u / BITS)];
+                        kv_f32 *output =
+                            &shared.rows[row + i / (8u / BITS)][channel + i % (8u / BITS)];
                         KV_EXACT kv_f32 total =
                             *output + parts[i / (8u / BITS)][i % (8u / BITS)];
                         *output = total;

@@ -4,8 +4,8 @@
  * sortable keys. Scratch holds 0xffffffff in the plane of the lowest and 0 in the plane of the
  * highest before the launch.
  *
- * Groups along a token: a warp takes one token of one head. Groups along a channel: a lane takes one
- * channel of 32 tokens. Groups that several of these share meet in atomics.
+ * Groups along a token: a warp takes one token of one head. Groups along a channel: a lane takes
+ * one channel of 32 tokens. Groups that several of these share meet in atomics.
  */
 #include "quantize.cuh"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the CUDA kernels share: caller tensors, the lanes of a launch, sums and maxima over a warp.
- * The sibling of host_ref/reference.h. Work-groups are one-dimensional and whole warps; kernels work
- * with any number of them up to KV_MAX_LANES. Buffers are bound as pointers to 32-bit words.
+ * The sibling of host_ref/reference.h. Work-groups are one-dimensional and whole warps; kernels
+ * work with any number of them up to KV_MAX_LANES. Buffers are bound as pointers to 32-bit words.
  */
 #ifndef KVANT_CUDA_KERNEL_CUH
 #define KVANT_CUDA_KERNEL_CUH
@@ -154,7 +154,7 @@ KV_FN void kv_load_words(const kv_u32 *words, kv_u32 count, kv_u32 is_aligned, k
     }
 }
 
-/* Whether every word that lies a multiple of `stride` words after `words` can be read by 16 bytes. */
+/* Whether 16 bytes can be read at every multiple of `stride` words after `words`. */
 KV_FN kv_u32 kv_is_aligned(const kv_u32 *words, kv_u32 stride)
 {
     return ((unsigned long long)words % 16u == 0u && stride % 4u == 0u) ? 1u : 0u;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * parameters: the extrema of each group of an event to its stored scale and minimum. One item is one
- * group, one word.
+ * parameters: the extrema of each group of an event to its stored scale and minimum. One item is
+ * one group, one word.
  */
 #include "kernel.cuh"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * prefill: causal attention of a prompt over its uncompressed K and V, as caller tensors. Keys go by
- * in chunks of 32 with a running maximum (flash attention). The order of every sum is that of the
- * reference, so this baseline agrees to the last bit; the manifest promises the bound alone.
+ * prefill: causal attention of a prompt over its uncompressed K and V, as caller tensors. Keys go
+ * by in chunks of 32 with a running maximum (flash attention). The order of every sum is that of
+ * the reference, so this baseline agrees to the last bit; the manifest promises the bound alone.
  *
  * One work-group does KV_ROWS query rows of one query head. A chunk's keys are staged once for all
  * rows, as halves; a lane then has a few (row, token) scores, a warp the weights of a row, a lane

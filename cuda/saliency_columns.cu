@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe rows
- * and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of one
- * KV head. A lane reads the words of its token once for eight rows at a time; neighbouring lanes read
- * the same operands.
+ * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe
+ * rows and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of
+ * one KV head. A lane reads the words of its token once for eight rows at a time; neighbouring
+ * lanes read the same operands.
  */
 #include "saliency.cuh"
 

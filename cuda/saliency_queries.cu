@@ -4,8 +4,9 @@
  * folded in, as int8. A warp takes one probe row of one query head; a lane holds four channels at a
  * time, one word.
  *
- * Keys are int8 codes about each channel's midrange, so an outlier channel costs the others nothing:
- * its scale lies in the query, and what is constant over the tokens does not change a softmax.
+ * Keys are int8 codes about each channel's midrange, so an outlier channel costs the others
+ * nothing: its scale lies in the query, and what is constant over the tokens does not change a
+ * softmax.
  */
 #include "kernel.cuh"
 

@@ -3,8 +3,8 @@
  * select: the `salient` tokens with the largest (score, position), by radix select, and both
  * classes as ascending lists of positions. Ties go to the later token. One work-group does one map.
  *
- * Each warp has a run of consecutive words of the class map, 32 tokens a word; what the warps before
- * it hold says where its part of the lists begins.
+ * Each warp has a run of consecutive words of the class map, 32 tokens a word; what the warps
+ * before it hold says where its part of the lists begins.
  */
 #include "kernel.cuh"
 

@@ -52,11 +52,9 @@ static int describe(const cuda_driver *driver, int index, kvant_device_record *o
     if (result != CUDA_OK) {
         return result;
     }
-    out_record->kind =
-        is_simulated(out_record->name) ? KVANT_DEVICE_SIMULATED : KVANT_DEVICE_GPU;
+    out_record->kind = is_simulated(out_record->name) ? KVANT_DEVICE_SIMULATED : KVANT_DEVICE_GPU;
     snprintf(out_record->driver, sizeof out_record->driver, "CUDA %d.%d, sm_%d%d", version / 1000,
-             version % 1000 / 10,
-             attribute_of(driver, ordinal, CUDA_ATTRIBUTE_COMPUTE_MAJOR),
+             version % 1000 / 10, attribute_of(driver, ordinal, CUDA_ATTRIBUTE_COMPUTE_MAJOR),
              attribute_of(driver, ordinal, CUDA_ATTRIBUTE_COMPUTE_MINOR));
     write_uuid(driver, ordinal, out_record->uuid);
     if (driver->cuDeviceGetPCIBusId == NULL ||
@@ -80,7 +78,7 @@ static kvant_status check_images(const kvant_services *services, int simulated)
 }
 
 kvant_status kvant_cuda_enumerate(const kvant_services *services, kvant_device_record *out_records,
-                            uint32_t capacity, uint32_t *out_count)
+                                  uint32_t capacity, uint32_t *out_count)
 {
     *out_count = 0;
     cuda_driver driver;
@@ -89,7 +87,8 @@ kvant_status kvant_cuda_enumerate(const kvant_services *services, kvant_device_r
         return status;
     }
     int count = 0;
-    status = kvant_cuda_check(services, &driver, driver.cuDeviceGetCount(&count), "cuDeviceGetCount");
+    status =
+        kvant_cuda_check(services, &driver, driver.cuDeviceGetCount(&count), "cuDeviceGetCount");
     for (int i = 0; status == KVANT_OK && i < count; i++) {
         kvant_device_record record;
         status = kvant_cuda_check(services, &driver, describe(&driver, i, &record), "cuDeviceGet");
@@ -181,7 +180,7 @@ static kvant_status create_objects(kvant_backend_device *device)
 }
 
 kvant_status kvant_cuda_open(const kvant_services *services, uint32_t index,
-                       kvant_backend_device **out_device, kvant_backend_limits *out_limits)
+                             kvant_backend_device **out_device, kvant_backend_limits *out_limits)
 {
     *out_device = NULL;
     kvant_backend_device *device = services->allocate(services, sizeof *device);

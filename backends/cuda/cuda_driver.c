@@ -103,7 +103,7 @@ kvant_status kvant_cuda_status_of(int result)
 }
 
 kvant_status kvant_cuda_check(const kvant_services *services, const cuda_driver *driver, int result,
-                        const char *call)
+                              const char *call)
 {
     if (result == CUDA_OK) {
         return KVANT_OK;
@@ -112,6 +112,7 @@ kvant_status kvant_cuda_check(const kvant_services *services, const cuda_driver 
     if (driver->cuGetErrorName == NULL || driver->cuGetErrorName(result, &name) != CUDA_OK) {
         name = NULL;
     }
-    return services->report(services, kvant_cuda_status_of(result), "cuda", "%s failed: %s (code %d)",
-                            call, name != NULL ? name : "unknown error", result);
+    return services->report(services, kvant_cuda_status_of(result), "cuda",
+                            "%s failed: %s (code %d)", call, name != NULL ? name : "unknown error",
+                            result);
 }

@@ -72,6 +72,6 @@ kvant_status kvant_cuda_status_of(int result);
 
 /* Reports a failed call with its code, and returns the status. CUDA_OK is KVANT_OK. */
 kvant_status kvant_cuda_check(const kvant_services *services, const cuda_driver *driver, int result,
-                        const char *call);
+                              const char *call);
 
 #endif

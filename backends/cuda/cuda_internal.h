@@ -44,8 +44,8 @@ struct kvant_backend_buffer {
     cuda_address address;
 };
 
-/* Makes the device's context current; kvant_cuda_leave restores the caller's. Every entry of the function
- * table works between the two. A lost device is refused. */
+/* Makes the device's context current; kvant_cuda_leave restores the caller's. Every entry of the
+ * function table works between the two. A lost device is refused. */
 kvant_status kvant_cuda_enter(kvant_backend_device *device);
 void kvant_cuda_leave(kvant_backend_device *device);
 
@@ -61,22 +61,22 @@ void kvant_cuda_staging_destroy(kvant_backend_device *device);
 
 /* The entries of the function table. */
 kvant_status kvant_cuda_enumerate(const kvant_services *services, kvant_device_record *out_records,
-                            uint32_t capacity, uint32_t *out_count);
+                                  uint32_t capacity, uint32_t *out_count);
 kvant_status kvant_cuda_open(const kvant_services *services, uint32_t index,
-                       kvant_backend_device **out_device, kvant_backend_limits *out_limits);
+                             kvant_backend_device **out_device, kvant_backend_limits *out_limits);
 void kvant_cuda_close(kvant_backend_device *device);
 kvant_status kvant_cuda_buffer_create(kvant_backend_device *device, uint64_t bytes,
-                                kvant_backend_buffer **out_buffer);
+                                      kvant_backend_buffer **out_buffer);
 void kvant_cuda_buffer_destroy(kvant_backend_device *device, kvant_backend_buffer *buffer);
 kvant_status kvant_cuda_upload(kvant_backend_device *device, kvant_backend_buffer *buffer,
-                         uint64_t offset, const void *data, uint64_t bytes);
+                               uint64_t offset, const void *data, uint64_t bytes);
 kvant_status kvant_cuda_download(kvant_backend_device *device, kvant_backend_buffer *buffer,
-                           uint64_t offset, void *data, uint64_t bytes);
+                                 uint64_t offset, void *data, uint64_t bytes);
 kvant_status kvant_cuda_copy(kvant_backend_device *device, kvant_backend_buffer *source,
-                       uint64_t source_offset, kvant_backend_buffer *target,
-                       uint64_t target_offset, uint64_t bytes);
-kvant_status kvant_cuda_fill(kvant_backend_device *device, kvant_backend_buffer *buffer, uint64_t offset,
-                       uint32_t word, uint64_t bytes);
+                             uint64_t source_offset, kvant_backend_buffer *target,
+                             uint64_t target_offset, uint64_t bytes);
+kvant_status kvant_cuda_fill(kvant_backend_device *device, kvant_backend_buffer *buffer,
+                             uint64_t offset, uint32_t word, uint64_t bytes);
 kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kernel);
 kvant_status kvant_cuda_launch(kvant_backend_device *device, const kvant_launch *launch);
 kvant_status kvant_cuda_flush(kvant_backend_device *device);

@@ -112,7 +112,8 @@ kvant_status kvant_cuda_flush(kvant_backend_device *device)
         return status;
     }
     int result = device->driver.cuStreamQuery(device->stream);
-    status = result == CUDA_NOT_READY ? KVANT_OK : kvant_cuda_result(device, result, "cuStreamQuery");
+    status =
+        result == CUDA_NOT_READY ? KVANT_OK : kvant_cuda_result(device, result, "cuStreamQuery");
     kvant_cuda_leave(device);
     return status;
 }

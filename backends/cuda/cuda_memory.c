@@ -67,7 +67,7 @@ static kvant_status create_buffer(kvant_backend_device *device, uint64_t bytes,
 }
 
 kvant_status kvant_cuda_buffer_create(kvant_backend_device *device, uint64_t bytes,
-                                kvant_backend_buffer **out_buffer)
+                                      kvant_backend_buffer **out_buffer)
 {
     const kvant_services *services = device->services;
     *out_buffer = NULL;
@@ -101,7 +101,7 @@ void kvant_cuda_buffer_destroy(kvant_backend_device *device, kvant_backend_buffe
 }
 
 kvant_status kvant_cuda_upload(kvant_backend_device *device, kvant_backend_buffer *buffer,
-                         uint64_t offset, const void *data, uint64_t bytes)
+                               uint64_t offset, const void *data, uint64_t bytes)
 {
     cuda_staging *staging = &device->staging;
     const unsigned char *from = data;
@@ -116,8 +116,7 @@ kvant_status kvant_cuda_upload(kvant_backend_device *device, kvant_backend_buffe
         }
         uint64_t room = CUDA_STAGING_BYTES - staging->used;
         uint64_t part = bytes < room ? bytes : room;
-        unsigned char *place =
-            staging->memory + staging->slot * CUDA_STAGING_BYTES + staging->used;
+        unsigned char *place = staging->memory + staging->slot * CUDA_STAGING_BYTES + staging->used;
         memcpy(place, from, (size_t)part);
         staging->used += part;
         status = CUDA_CALL(device, cuMemcpyHtoDAsync_v2, buffer->address + offset, place,
@@ -131,7 +130,7 @@ kvant_status kvant_cuda_upload(kvant_backend_device *device, kvant_backend_buffe
 }
 
 kvant_status kvant_cuda_download(kvant_backend_device *device, kvant_backend_buffer *buffer,
-                           uint64_t offset, void *data, uint64_t bytes)
+                                 uint64_t offset, void *data, uint64_t bytes)
 {
     kvant_status status = kvant_cuda_enter(device);
     if (status != KVANT_OK) {
@@ -149,8 +148,8 @@ kvant_status kvant_cuda_download(kvant_backend_device *device, kvant_backend_buf
 }
 
 kvant_status kvant_cuda_copy(kvant_backend_device *device, kvant_backend_buffer *source,
-                       uint64_t source_offset, kvant_backend_buffer *target,
-                       uint64_t target_offset, uint64_t bytes)
+                             uint64_t source_offset, kvant_backend_buffer *target,
+                             uint64_t target_offset, uint64_t bytes)
 {
     kvant_status status = kvant_cuda_enter(device);
     if (status != KVANT_OK) {
@@ -164,8 +163,8 @@ kvant_status kvant_cuda_copy(kvant_backend_device *device, kvant_backend_buffer 
     return status;
 }
 
-kvant_status kvant_cuda_fill(kvant_backend_device *device, kvant_backend_buffer *buffer, uint64_t offset,
-                       uint32_t word, uint64_t bytes)
+kvant_status kvant_cuda_fill(kvant_backend_device *device, kvant_backend_buffer *buffer,
+                             uint64_t offset, uint32_t word, uint64_t bytes)
 {
     kvant_status status = kvant_cuda_enter(device);
     if (status != KVANT_OK) {

@@ -2,14 +2,14 @@
  *
  * cudasim: a libcuda.so.1 for tests. It has the driver functions that the CUDA backend calls and
  * runs the kernels of cuda/, compiled as C++, on the CPU: blocks in turn, the threads of a block as
- * fibers that meet at barriers and warp operations. What it computes says nothing about a GPU's speed
- * and is never a GPU's result; its devices are named "simulated ...".
+ * fibers that meet at barriers and warp operations. What it computes says nothing about a GPU's
+ * speed and is never a GPU's result; its devices are named "simulated ...".
  *
  * Variables, read by the simulator alone:
  *   CUDASIM_DEVICES   devices to offer, 1 unless set
  *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
- *   CUDASIM_NAME      another name for the devices, e.g. to see how a real driver's would be treated
- *   CUDASIM_FAIL      FUNCTION:N:CODE: the N-th call of the driver function (* for any) returns CODE
+ *   CUDASIM_NAME      another name for the devices, to see how a real driver's are treated
+ *   CUDASIM_FAIL      FUNCTION:N:CODE: the N-th call of that driver function (*: any) returns CODE
  */
 #ifndef KVANT_TESTS_CUDASIM_H
 #define KVANT_TESTS_CUDASIM_H
@@ -57,8 +57,8 @@ const cudasim_kernel *cudasim_find_kernel(const char *name);
 int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index block,
                 void *const *params);
 
-/* Called by a thread: waits until all threads of its block, or of its warp, have arrived. `line` tells
- * places apart: all have to be at the same one. */
+/* Called by a thread: waits until all threads of its block, or of its warp, have arrived. `line`
+ * tells places apart: all have to be at the same one. */
 void cudasim_meet_block(int line);
 
 /* The same for a warp; posts a value first. cudasim_posted reads what a lane of the warp posted at

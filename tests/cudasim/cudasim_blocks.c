@@ -30,7 +30,7 @@ typedef struct {
     cudasim_index index;
     thread_state state;
     const gathering *awaited;
-    unsigned int meeting;      /* number of the one it waits for */
+    unsigned int meeting;       /* number of the one it waits for */
     unsigned int warp_meetings; /* that it took part in */
 } thread;
 
@@ -131,8 +131,7 @@ static void start_block(cudasim_index size)
     machine.block = (gathering){.expected = i};
     for (unsigned int warp = 0; warp * CUDASIM_WARP < i; warp++) {
         unsigned int rest = i - warp * CUDASIM_WARP;
-        machine.warps[warp] =
-            (gathering){.expected = rest < CUDASIM_WARP ? rest : CUDASIM_WARP};
+        machine.warps[warp] = (gathering){.expected = rest < CUDASIM_WARP ? rest : CUDASIM_WARP};
     }
     if (machine.kernel->shared != NULL) { /* what a kernel has not written is not 0 */
         memset(machine.kernel->shared, SHARED_PATTERN, machine.kernel->shared_bytes);
@@ -149,8 +148,7 @@ static void run_block(void)
             if (!is_runnable(t)) {
                 continue;
             }
-            if (t->state == NOT_STARTED &&
-                !cudasim_fiber_start(&t->fiber, i, thread_main)) {
+            if (t->state == NOT_STARTED && !cudasim_fiber_start(&t->fiber, i, thread_main)) {
                 machine.reason = "no memory for the stack of a thread";
                 break;
             }

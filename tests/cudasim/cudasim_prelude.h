@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * As much of CUDA C++ as the kernels of cuda/ use, for an ordinary C++ compiler. The kernels include
- * nothing of this: the generated file of each kernel does, before it includes the kernel.
+ * As much of CUDA C++ as the kernels of cuda/ use, for an ordinary C++ compiler. The kernels
+ * include nothing of this: the generated file of each kernel does, before it includes the kernel.
  * CUDASIM_SHARED_SECTION names the section where the kernel's __shared__ variables lie.
  */
 #ifndef KVANT_TESTS_CUDASIM_PRELUDE_H
@@ -122,7 +122,7 @@ static inline unsigned int atomicMax(unsigned int *address, unsigned int value)
 #define __shfl_xor_sync(mask, value, lanes)                                                        \
     cudasim_shuffle(mask, value, cudasim_lane() ^ (lanes), __LINE__)
 #define __shfl_up_sync(mask, value, lanes)                                                         \
-    cudasim_shuffle(mask, value, cudasim_lane() < (lanes) ? cudasim_lane() : cudasim_lane() - (lanes), \
+    cudasim_shuffle(mask, value, cudasim_lane() - (cudasim_lane() < (lanes) ? 0u : (lanes)),       \
                     __LINE__)
 #define __ballot_sync(mask, predicate) cudasim_ballot(mask, predicate, __LINE__)
 
