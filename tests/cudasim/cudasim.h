@@ -9,6 +9,7 @@
  *   CUDASIM_DEVICES   devices to offer, 1 unless set
  *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
  *   CUDASIM_NAME      another name for the devices, to see how a real driver's are treated
+ *   CUDASIM_CONTRACT  set: the kernels count as compiled with another contract
  *   CUDASIM_FAIL      FUNCTION:N:CODE: the N-th call of that driver function (*: any) returns CODE
  */
 #ifndef KVANT_TESTS_CUDASIM_H
@@ -79,6 +80,14 @@ int cudasim_contains(const void *memory, size_t bytes);
 void *cudasim_allocate_pinned(size_t bytes);
 int cudasim_free_pinned(void *memory);
 int cudasim_is_pinned(const void *memory, size_t bytes);
+/* All of both kinds, as when the last context goes. */
+void cudasim_free_all(void);
+
+/* ---- for tests, which find them with dlsym ---- */
+
+/* Allocations of both kinds, and contexts on the calling thread's stack. */
+__attribute__((visibility("default"))) unsigned int cudasim_live_allocations(void);
+__attribute__((visibility("default"))) int cudasim_context_depth(void);
 
 #ifdef __cplusplus
 }

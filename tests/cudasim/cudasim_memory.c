@@ -120,6 +120,22 @@ int cudasim_contains(const void *memory, size_t bytes)
     return contains(memory, bytes, 0);
 }
 
+void cudasim_free_all(void)
+{
+    while (blocks != NULL) {
+        (void)release(blocks->memory, blocks->is_pinned);
+    }
+}
+
+unsigned int cudasim_live_allocations(void)
+{
+    unsigned int count = 0;
+    for (const block *b = blocks; b != NULL; b = b->next) {
+        count++;
+    }
+    return count;
+}
+
 void *cudasim_allocate_pinned(size_t bytes)
 {
     block *b = add(bytes, 1);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # test_plan.py KVANT: the parts of a plan add up, ZipCache's published ratio is met in real bytes, and
-# every recipe text of docs/recipes.md is the recipe that it stands beside.
+# every recipe text of docs/recipes.md takes the bytes of the recipe that it stands beside.
 import os
 import re
 
@@ -26,10 +26,8 @@ def main():
     for name, text in rows:
         by_name = kvant_json("plan", *SHAPE, "--tokens", "1000", "--recipe", name)
         by_text = kvant_json("plan", *SHAPE, "--tokens", "1000", "--recipe", text)
-        check(by_name["recipe"] == by_text["recipe"] == name,
-              "{} is printed as {}, not {}".format(text, by_text["recipe"], name))
-        check(by_name["bytes"] == by_text["bytes"], "{} takes other bytes than {}".format(
-            text, name))
+        del by_name["recipe"], by_text["recipe"]
+        check(by_name == by_text, "{} takes other bytes than {}".format(text, name))
 
     result = kvant("plan", *SHAPE, "--tokens", "100", "--recipe", "k=int3/head,v=int4/head", code=2)
     check("position" in result.stderr and "int2" in result.stderr,

@@ -5,7 +5,8 @@
 from integration_common import MODEL, check, kvant_json, need_model, skip
 
 RECIPES = ["f16", "int8-token", "int4", "kivi2", "kivi4", "zipcache",
-           "zipcache,salient=0.3,heads=group,k=int2+int8s/head,v=int4+int8/head",
+           "k=int2+int8s/head,v=int4+int8/head,window=16,period=64,salient=0.3,random=0.1,"
+           "recent=0.05,norm=causal,heads=group,seed=7",
            "k=int8/chan,v=int4/tok16/cst,window=5,period=12,sinks=3"]
 # a list of lines and a question, and then on for as long as fits: several decode events
 PROMPT = ("Log of registers.\n"
@@ -15,7 +16,7 @@ PROMPT = ("Log of registers.\n"
 
 
 def run(backend, recipe):
-    result = kvant_json("run", *MODEL, "--greedy", "--backend", backend, "--steps", "300",
+    result = kvant_json("run", *MODEL, "--greedy", "--backend", backend, "--steps", "220",
                         "--prompt", PROMPT, "--recipe", recipe)
     return result["text"], result["rows"][0]
 
