@@ -20,18 +20,19 @@ KV_INLINE void fold_queries(const kv_split *s, const kv_attention_params *p,
 {
     kv_u32 group = p->q_heads / p->kv_heads;
     kv_u32 scales = s->segment[KV_SEGMENT_K_CHANNEL_SCALE];
-    for (kv_u32 n = s->lane; n < s->rows * s->k_dim; n += KV_LANES) {
-        kv_u32 row = first_row + n / s->k_dim;
-        kv_u32 channel = n % s->k_dim;
-        kv_u32 i = p->q_offset + sequence * p->q_sequence_stride +
-                   (s->kv_head * group + row / p->queries) * p->q_head_stride +
-                   row % p->queries * p->q_row_stride + channel;
-        kv_f32 value = kv_element(queries[kv_element_word(i, p->q_dtype)], i, p->q_dtype);
-        KV_EXACT kv_f32 x = kv_query_value(value) * p->scale;
-        if (scales != KV_NO_OFFSET) {
-            x = x * kv_load_half(s->region, scales, s->kv_head * s->k_dim + channel);
+    for (kv_u32 row = 0u; row < s->rows; row++) {
+        kv_u32 first = p->q_offset + sequence * p->q_sequence_stride +
+                       (s->kv_head * group + (first_row + row) / p->queries) * p->q_head_stride +
+                       (first_row + row) % p->queries * p->q_row_stride;
+        for (kv_u32 channel = s->lane; channel < s->k_dim; channel += KV_LANES) {
+            kv_u32 i = first + channel;
+            kv_f32 value = kv_element(queries[kv_element_word(i, p->q_dtype)], i, p->q_dtype);
+            KV_EXACT kv_f32 x = kv_query_value(value) * p->scale;
+            if (scales != KV_NO_OFFSET) {
+                x = x * kv_load_half(s->region, scales, s->kv_head * s->k_dim + channel);
+            }
+            s->arena[row * s->k_dim + channel] = kv_bits(x);
         }
-        s->arena[n] = kv_bits(x);
     }
     KV_MEET();
 }
@@ -131,6 +132,7 @@ KV_KERNEL void kvant_attention(const kv_attention_params p, __global const kv_u3
     __local kv_u32 arena[KV_ARENA_WORDS];
     __local kv_f32 steps[KV_MAX_STEPS];
     __local kv_f32 sums[KV_MAX_STEPS];
+    __local kv_f32 terms[KV_MAX_STEPS];
     __local kv_u32 exchange[KV_MAX_STEPS];
 
     kv_u32 split = (kv_u32)get_group_id(0);
@@ -162,6 +164,7 @@ KV_KERNEL void kvant_attention(const kv_attention_params p, __global const kv_u3
     s.arena = arena;
     s.steps = steps;
     s.sums = sums;
+    s.terms = terms;
     s.exchange = exchange;
 
     fold_queries(&s, &p, queries, sequence, first_row);

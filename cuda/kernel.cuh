@@ -131,11 +131,11 @@ KV_FN kv_f32 kv_warp_max_abs(kv_f32 x)
 
 /* ---- codes ---- */
 
-/* Eight words of codes, or as many as there are; those beyond are 0. Whole aligned runs of adjacent
- * words are read 16 bytes at a time. */
-KV_FN void kv_load_words(const kv_u32 *words, kv_u32 count, kv_u32 is_aligned, kv_u32 out[8])
+/* Eight words of codes, or as many as there are; those beyond are 0. A whole run of adjacent words
+ * is read 16 bytes at a time where its address allows. */
+KV_FN void kv_load_words(const kv_u32 *words, kv_u32 count, kv_u32 out[8])
 {
-    if (is_aligned != 0u && count == 8u) {
+    if (count == 8u && (unsigned long long)words % 16u == 0u) {
         const uint4 low = *(const uint4 *)words;
         const uint4 high = *(const uint4 *)(words + 4);
         out[0] = low.x;
@@ -152,12 +152,6 @@ KV_FN void kv_load_words(const kv_u32 *words, kv_u32 count, kv_u32 is_aligned, k
     for (kv_u32 i = 0u; i < 8u; i++) {
         out[i] = i < count ? words[i] : 0u;
     }
-}
-
-/* Whether 16 bytes can be read at every multiple of `stride` words after `words`. */
-KV_FN kv_u32 kv_is_aligned(const kv_u32 *words, kv_u32 stride)
-{
-    return ((unsigned long long)words % 16u == 0u && stride % 4u == 0u) ? 1u : 0u;
 }
 
 #endif

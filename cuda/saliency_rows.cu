@@ -42,11 +42,10 @@ KV_FN void kv_score_token(const kv_saliency_params &p, const kv_u32 *keys, kv_u3
 {
     kv_i32 dots[KV_ROWS] = {0, 0, 0, 0, 0, 0, 0, 0};
     kv_u32 words = p.dim / 4u;
-    kv_u32 is_aligned = kv_is_aligned(keys, words);
     for (kv_u32 first = 0u; first < words; first += 8u) {
         kv_u32 count = kv_min_u32(8u, words - first);
         kv_u32 loaded[8];
-        kv_load_words(keys + first, count, is_aligned, loaded);
+        kv_load_words(keys + first, count, loaded);
 #pragma unroll
         for (kv_u32 i = 0u; i < 8u; i++) {
             if (i < count) {

@@ -11,7 +11,7 @@
  * a chunk's integer operands are few, and what a chunk gives is added to a score or an output in
  * shared memory. For K a lane has the tokens of one word, for V the channels of one word.
  *
- * Specialization constant 1 is the number of query rows that the work-group carries: 1, 2, 4 or 8.
+ * Specialization constant 1 is the number of query rows that there is room for: 1, 2, 4 or 8.
  */
 #include "kernel.glsl"
 
@@ -23,45 +23,53 @@ KV_BINDING(2, readonly, positions);
 KV_BINDING(3, writeonly, partials);
 KV_PARAMS(kv_attention_params);
 
-/* On wide work-groups operands stay in shared memory and keys pass through it, so that global reads
- * are whole sectors. A work-group of 8 lanes is a CPU's vector: there the operands of a chunk fit
- * in registers, and every access of a lane to memory costs the same. */
+/* On wide work-groups keys pass through shared memory, so that global reads are whole sectors, and a
+ * lane carries all rows. A work-group of 8 lanes is the vector of a CPU, where each access to memory
+ * costs the same and code must stay small: there a lane carries one row at a time, and four tokens
+ * (or channels), which share the loads of the operands. */
 const bool is_wide = KV_LANES > 8u;
+const kv_u32 ROWS_AT_ONCE = is_wide ? ROWS : 1u;
 
 #define QUADS (KV_MAX_HEAD_DIM / 4u) /* of channels; and of tokens, KV_SPLIT_TOKENS / 4 */
-#define SLOTS 8u                     /* (block, row) pairs or (chunk, group, row) triples at once */
+#define SLOTS 8u                     /* (block of tokens, row) pairs of K at once */
+#define WEIGHT_SLOTS 64u             /* (chunk, group, row) triples of V at once */
 
-/* Shared memory: 31 KiB with 8 rows and 128 lanes.
- *   query     [row][channel]: the folded query; then [row][token]: a group's dots; then the output
- *   operands  of K [slot][4 channels], of V [slot][4 tokens of a chunk]
- *   scores    [row][token]: scores, then weights */
-shared kv_f32 query[ROWS * KV_MAX_HEAD_DIM];
-shared ivec4 operands[SLOTS * QUADS + 8u]; /* a chunk of 24 channels reads past the end, times 0 */
-shared kv_f32 scores[ROWS * KV_SPLIT_TOKENS];
+/* Shared memory: 31.7 KiB with 8 rows and 128 lanes. */
+shared kv_f32 query[ROWS * KV_MAX_HEAD_DIM];   /* [row][channel]; see below */
+shared kv_f32 scores[ROWS * KV_SPLIT_TOKENS];  /* [row][token]: scores, then weights */
+shared ivec4 operands[SLOTS * QUADS + 8u];     /* K: [slot][quad]; V: [slot][quad of the chunk] */
 shared kv_u32 stage[is_wide ? KV_LANES * 9u : 1u];
-shared kv_u32 maxima[256];  /* bits of the largest magnitude; then of the operands' inverse */
-shared kv_f32 steps[256];   /* value of one unit of an operand */
+shared kv_u32 maxima[256]; /* bits of the largest magnitude; then of the inverse of a unit */
+shared kv_f32 steps[256];  /* value of one unit of an operand */
 shared kv_i32 int_sums[256];
-shared kv_u32 largest_keys[ROWS];
-shared kv_u32 weight_sums[ROWS];
+shared kv_u32 largest_keys[KV_ROWS];
+shared kv_u32 weight_sums[KV_ROWS];
+/* query is the folded query first. With parameters per token it then holds the scores of the groups
+ * of channels that are finished, while `scores` has the dots of the group at hand. In the end it
+ * is the output. */
 
 /* What all lanes of the work-group agree on. */
-kv_u32 region;     /* the sequence's words */
-kv_u32 segment;    /* its entry in the segment table */
+kv_u32 region; /* the sequence's words */
 kv_u32 kv_head;
-kv_u32 first_row;  /* of the KV head */
-kv_u32 rows;       /* at hand, at most ROWS */
-kv_u32 capacity;
-kv_u32 first;      /* token of the segment where the split starts */
-kv_u32 count;      /* tokens of the split */
+kv_u32 first_row; /* of the KV head */
+kv_u32 rows;      /* at hand, at most ROWS */
+kv_u32 capacity;  /* tokens of the segment */
+kv_u32 first;     /* token of the segment where the split starts */
+kv_u32 count;     /* tokens of the split, a multiple of 4 */
 
-/* A chunk's operands, where lanes are few, and its dots: [field][row]. */
-const kv_u32 registers_of_lane = is_wide ? 1u : 8u * ROWS;
-const kv_u32 dots_of_lane = 4u * ROWS;
-ivec4 registers[registers_of_lane];
-kv_i32 dots[dots_of_lane];
-
-#define SEGMENT(word) store[segment + (word)]
+/* K or V of a segment. */
+struct side {
+    kv_u32 codec;
+    kv_u32 grouping;
+    kv_u32 group_length;
+    kv_u32 codes;         /* word of the head's first code */
+    kv_u32 params;        /* word of the first group */
+    kv_u32 channel_scale; /* word of the first half, or KV_NO_OFFSET */
+    kv_u32 dim;
+};
+side k;
+side v;
+kv_u32 position_list; /* word of the position of token 0 */
 
 kv_u32 query_head(kv_u32 row)
 {
@@ -73,60 +81,22 @@ kv_u32 query_row(kv_u32 row)
     return (first_row + row) % p.queries;
 }
 
-kv_u32 parameter_word(kv_u32 params, kv_u32 grouping, kv_u32 group_length, kv_u32 dim, kv_u32 token,
-                      kv_u32 channel)
+/* The parameter word of the group of (token, channel 0), the address of its neighbours' words. */
+kv_u32 group_address(side s, kv_u32 token)
 {
-    return store[region + params + kv_group_index(grouping, group_length, capacity, dim, kv_head,
-                                                  token, channel)];
+    return s.params +
+           kv_group_index(s.grouping, s.group_length, capacity, s.dim, kv_head, token, 0u);
 }
 
-/* The four codes of a word's byte lanes, in one field. `bits` is a constant. */
-ivec4 codes_of(kv_u32 word, kv_u32 field, kv_u32 bits)
+/* Channels that share a parameter word of one token. */
+kv_u32 group_channels(side s)
 {
-    kv_u32 mask = ((1u << bits) - 1u) * 0x01010101u;
-    kv_u32 codes = (word >> (field * bits)) & mask;
-    return ivec4((uvec4(codes) >> uvec4(0u, 8u, 16u, 24u)) & 255u);
+    return s.grouping == KV_GROUP_TOKEN_CHANNELS ? kv_min_u32(s.group_length, s.dim) : s.dim;
 }
 
-kv_i32 dot_of(ivec4 a, ivec4 b)
+kv_u32 is_symmetric(side s)
 {
-    ivec4 products = a * b;
-    return products.x + products.y + products.z + products.w;
-}
-
-/* ---- visibility and maxima of scores ---- */
-
-kv_u32 query_positions[ROWS];
-kv_f32 largest[ROWS]; /* of the lane's tokens */
-
-void start_rows(kv_u32 sequence)
-{
-    for (kv_u32 row = 0u; row < ROWS; row++) {
-        query_positions[row] = KV_POSITION_INVALID - 1u;
-        if (p.positions_offset != KV_NO_OFFSET) {
-            query_positions[row] =
-                positions[p.positions_offset + sequence * p.queries + query_row(row)];
-        }
-        largest[row] = KV_MASKED;
-    }
-    KV_FOR_LANES(row, ROWS)
-    {
-        largest_keys[row] = kv_sortable(KV_MASKED);
-        weight_sums[row] = 0u;
-    }
-}
-
-/* Keeps the final score of a token of the split, or KV_MASKED where the row does not see it. */
-void finish_scores(kv_u32 i)
-{
-    kv_u32 position = store[region + SEGMENT(KV_SEGMENT_POSITIONS) +
-                            kv_head * SEGMENT(KV_SEGMENT_POSITIONS_HEAD) + first + i];
-    for (kv_u32 row = 0u; row < ROWS; row++) {
-        bool visible = position != KV_POSITION_INVALID && position <= query_positions[row];
-        kv_f32 score = visible ? scores[row * KV_SPLIT_TOKENS + i] : KV_MASKED;
-        scores[row * KV_SPLIT_TOKENS + i] = score;
-        largest[row] = kv_max(largest[row], score);
-    }
+    return s.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
 }
 
 #include "attention_fold.glsl"
@@ -148,12 +118,39 @@ void finish_scores(kv_u32 i)
 #undef BITS
 #undef NAMED
 
+#include "attention_quantized.glsl"
+
 /* ---- the steps ---- */
 
-/* 1. Fold the softmax scale and K's channel scales into the query */
+side load_side(kv_u32 codec, kv_u32 grouping, kv_u32 group_length, kv_u32 codes, kv_u32 params,
+               kv_u32 channel_scale, kv_u32 dim)
+{
+    kv_u32 head_words = codec == KV_CODEC_F16
+                            ? capacity * (dim / 2u)
+                            : kv_code_words(capacity, dim, kv_codec_bits(codec));
+    kv_u32 scale = channel_scale == KV_NO_OFFSET ? KV_NO_OFFSET : region + channel_scale;
+    return side(codec, grouping, group_length, region + codes + kv_head * head_words,
+                region + params, scale, dim);
+}
+
+void load_segment(kv_u32 segment)
+{
+    capacity = store[segment + KV_SEGMENT_CAPACITY];
+    k = load_side(store[segment + KV_SEGMENT_K_CODEC], store[segment + KV_SEGMENT_K_GROUPING],
+                  store[segment + KV_SEGMENT_K_GROUP_LENGTH], store[segment + KV_SEGMENT_K_CODES],
+                  store[segment + KV_SEGMENT_K_PARAMS], store[segment + KV_SEGMENT_K_CHANNEL_SCALE],
+                  p.k_dim);
+    v = load_side(store[segment + KV_SEGMENT_V_CODEC], store[segment + KV_SEGMENT_V_GROUPING],
+                  store[segment + KV_SEGMENT_V_GROUP_LENGTH], store[segment + KV_SEGMENT_V_CODES],
+                  store[segment + KV_SEGMENT_V_PARAMS], store[segment + KV_SEGMENT_V_CHANNEL_SCALE],
+                  p.v_dim);
+    position_list = region + store[segment + KV_SEGMENT_POSITIONS] +
+                    kv_head * store[segment + KV_SEGMENT_POSITIONS_HEAD];
+}
+
+/* 1. Fold the softmax scale and K's channel scales into the query; rows without a query are 0 */
 void fold_queries(kv_u32 sequence)
 {
-    kv_u32 channel_scale = SEGMENT(KV_SEGMENT_K_CHANNEL_SCALE);
     KV_FOR_LANES(i, ROWS * p.k_dim)
     {
         kv_u32 row = i / p.k_dim;
@@ -164,44 +161,61 @@ void fold_queries(kv_u32 sequence)
                         query_head(row) * p.q_head_stride + query_row(row) * p.q_row_stride +
                         channel;
             x = kv_query_value(KV_LOAD(queries, at, p.q_dtype)) * p.scale;
-            if (channel_scale != KV_NO_OFFSET) {
-                x = x * KV_LOAD_HALF(store, region + channel_scale, kv_head * p.k_dim + channel);
+            if (k.channel_scale != KV_NO_OFFSET) {
+                x = x * KV_LOAD_HALF(store, k.channel_scale, kv_head * p.k_dim + channel);
             }
         }
         query[row * KV_MAX_HEAD_DIM + channel] = x;
     }
+    KV_FOR_LANES(row, KV_ROWS)
+    {
+        largest_keys[row] = kv_sortable(KV_MASKED);
+        weight_sums[row] = 0u;
+    }
+    barrier();
 }
 
 /* 2. Scores */
 void score_tokens()
 {
-    kv_u32 codec = SEGMENT(KV_SEGMENT_K_CODEC);
-    kv_u32 bits = kv_codec_bits(codec);
-    if (codec == KV_CODEC_F16) {
+    if (k.codec == KV_CODEC_F16) {
         f16_scores();
-    } else if (bits == 2u) {
-        quantized_scores_2();
-    } else if (bits == 4u) {
-        quantized_scores_4();
+    } else if (kv_is_channelwise(k.grouping) != 0u) {
+        channelwise_scores();
     } else {
-        quantized_scores_8();
+        tokenwise_scores();
     }
+    barrier();
 }
 
 /* 3. Weights: masked tokens are selected away, never multiplied */
-void weigh_tokens()
+void weigh_tokens(kv_u32 sequence)
 {
-    for (kv_u32 row = 0u; row < ROWS; row++) {
-        atomicMax(largest_keys[row], kv_sortable(largest[row]));
+    for (kv_u32 row = 0u; row < rows; row++) {
+        kv_u32 query_position = KV_POSITION_INVALID - 1u;
+        if (p.positions_offset != KV_NO_OFFSET) {
+            query_position = positions[p.positions_offset + sequence * p.queries + query_row(row)];
+        }
+        kv_u32 largest_key = kv_sortable(KV_MASKED);
+        KV_FOR_LANES(i, count)
+        {
+            kv_u32 position = store[position_list + first + i];
+            if (position != KV_POSITION_INVALID && position <= query_position) {
+                largest_key = max(largest_key, kv_sortable(scores[row * KV_SPLIT_TOKENS + i]));
+            } else {
+                scores[row * KV_SPLIT_TOKENS + i] = KV_MASKED;
+            }
+        }
+        atomicMax(largest_keys[row], largest_key);
     }
     barrier();
-    for (kv_u32 row = 0u; row < ROWS; row++) {
-        kv_f32 row_largest = kv_from_sortable(largest_keys[row]);
+    for (kv_u32 row = 0u; row < rows; row++) {
+        kv_f32 largest = kv_from_sortable(largest_keys[row]);
         kv_u32 sum = 0u;
         KV_FOR_LANES(i, count)
         {
             kv_f32 score = scores[row * KV_SPLIT_TOKENS + i];
-            KV_EXACT kv_f32 difference = score - row_largest;
+            KV_EXACT kv_f32 difference = score - largest;
             kv_f32 weight = score != KV_MASKED ? kv_exp(difference) : 0.0f;
             KV_EXACT kv_f32 units = weight * KV_WEIGHT_ONE;
             sum += KV_U32(KV_I32(kv_rint(units)));
@@ -215,16 +229,10 @@ void weigh_tokens()
 /* 4. Output */
 void sum_values()
 {
-    kv_u32 codec = SEGMENT(KV_SEGMENT_V_CODEC);
-    kv_u32 bits = kv_codec_bits(codec);
-    if (codec == KV_CODEC_F16) {
+    if (v.codec == KV_CODEC_F16) {
         f16_output();
-    } else if (bits == 2u) {
-        quantized_output_2();
-    } else if (bits == 4u) {
-        quantized_output_4();
     } else {
-        quantized_output_8();
+        quantized_output();
     }
     barrier();
 }
@@ -232,7 +240,6 @@ void sum_values()
 /* 5. Store, with V's channel scales */
 void store_partials(kv_u32 sequence, kv_u32 split)
 {
-    kv_u32 channel_scale = SEGMENT(KV_SEGMENT_V_CHANNEL_SCALE);
     for (kv_u32 row = 0u; row < rows; row++) {
         kv_u32 at = (sequence * p.max_splits + split) * p.q_heads + query_head(row);
         at = p.partials_offset + (at * p.queries + query_row(row)) * (p.v_dim + 2u);
@@ -243,9 +250,8 @@ void store_partials(kv_u32 sequence, kv_u32 split)
         KV_FOR_LANES(channel, p.v_dim)
         {
             KV_EXACT kv_f32 value = query[row * KV_MAX_HEAD_DIM + channel];
-            if (channel_scale != KV_NO_OFFSET) {
-                value = value *
-                        KV_LOAD_HALF(store, region + channel_scale, kv_head * p.v_dim + channel);
+            if (v.channel_scale != KV_NO_OFFSET) {
+                value = value * KV_LOAD_HALF(store, v.channel_scale, kv_head * p.v_dim + channel);
             }
             partials[at + 2u + channel] = kv_bits(value);
         }
@@ -267,16 +273,13 @@ void main()
     rows = kv_min_u32(ROWS, rows_of_head - first_row);
 
     kv_u32 entry = region + p.splits_offset + split * KV_SPLIT_WORDS;
-    segment = region + p.segments_offset + store[entry + KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS;
+    load_segment(region + p.segments_offset + store[entry + KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS);
     first = store[entry + KV_SPLIT_FIRST_TOKEN];
-    capacity = SEGMENT(KV_SEGMENT_CAPACITY);
     count = kv_min_u32(KV_SPLIT_TOKENS, capacity - first);
 
-    start_rows(sequence);
     fold_queries(sequence);
-    barrier();
     score_tokens();
-    weigh_tokens();
+    weigh_tokens(sequence);
     sum_values();
     store_partials(sequence, split);
 }

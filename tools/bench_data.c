@@ -65,8 +65,8 @@ static int fill_random(kvant_buffer *buffer, const uint16_t *table, uint64_t *st
     return status == KVANT_OK ? 0 : tool_error_library(error, status, "random data");
 }
 
-static int create(kvant_context *context, uint64_t elements, const uint16_t *table,
-                  uint64_t *state, kvant_tensor *out_tensor, tool_error *error)
+static int create(kvant_context *context, uint64_t elements, const uint16_t *table, uint64_t *state,
+                  kvant_tensor *out_tensor, tool_error *error)
 {
     *out_tensor = (kvant_tensor){NULL, KVANT_F16, 0, 0, 0, 0, 0};
     kvant_status status = kvant_buffer_create(context, elements * 2u, &out_tensor->buffer);

@@ -26,12 +26,11 @@ static int read_case(const cJSON *item, size_t index, const tokenizer *words, ru
         return tool_error_memory(error);
     }
     memcpy(out_case->answer, text->valuestring, out_case->answer_length + 1u);
-    return tokenizer_encode(words, prompt->valuestring, &out_case->tokens, &out_case->count,
-                            error);
+    return tokenizer_encode(words, prompt->valuestring, &out_case->tokens, &out_case->count, error);
 }
 
-static int read_cases(const cJSON *root, const tokenizer *words, uint32_t seq_len,
-                      case_list *list, tool_error *error)
+static int read_cases(const cJSON *root, const tokenizer *words, uint32_t seq_len, case_list *list,
+                      tool_error *error)
 {
     if (!cJSON_IsArray(root) || cJSON_GetArraySize(root) == 0) {
         return tool_error_input(error, "it is not a JSON array of cases");
@@ -50,8 +49,8 @@ static int read_cases(const cJSON *root, const tokenizer *words, uint32_t seq_le
         if (c->count + c->answer_length > seq_len) {
             return tool_error_input(error,
                                     "case %zu has %u tokens and an answer of %zu bytes; the model "
-                                    "takes %u", list->count - 1u, c->count, c->answer_length,
-                                    seq_len);
+                                    "takes %u",
+                                    list->count - 1u, c->count, c->answer_length, seq_len);
         }
         uint32_t answer_length = (uint32_t)c->answer_length;
         list->longest_prompt = c->count > list->longest_prompt ? c->count : list->longest_prompt;
@@ -61,8 +60,8 @@ static int read_cases(const cJSON *root, const tokenizer *words, uint32_t seq_le
     return 0;
 }
 
-int case_list_load(const char *path, const tokenizer *words, uint32_t seq_len,
-                   case_list *out_list, tool_error *error)
+int case_list_load(const char *path, const tokenizer *words, uint32_t seq_len, case_list *out_list,
+                   tool_error *error)
 {
     memset(out_list, 0, sizeof *out_list);
     size_t bytes = 0;

@@ -20,8 +20,9 @@ static const struct {
     const char *name;
     uint32_t most;
 } header_limits[7] = {
-    {"dim", 1u << 16},    {"hidden_dim", 1u << 18}, {"n_layers", 1u << 10},  {"n_heads", 1u << 12},
-    {"n_kv_heads", 1u << 12}, {"vocab_size", 1u << 20}, {"seq_len", 1u << 20},
+    {"dim", 1u << 16},     {"hidden_dim", 1u << 18}, {"n_layers", 1u << 10},
+    {"n_heads", 1u << 12}, {"n_kv_heads", 1u << 12}, {"vocab_size", 1u << 20},
+    {"seq_len", 1u << 20},
 };
 
 static int check_heads(const checkpoint_shape *s, tool_error *error)
@@ -47,8 +48,8 @@ static uint64_t weight_count(const checkpoint_shape *s)
 {
     uint64_t dim = s->dim;
     uint64_t kv_dim = (uint64_t)s->kv_heads * s->head_dim;
-    uint64_t layer = dim + dim * dim + 2u * dim * kv_dim + dim * dim + dim +
-                     3u * dim * s->hidden_dim;
+    uint64_t layer =
+        dim + dim * dim + 2u * dim * kv_dim + dim * dim + dim + 3u * dim * s->hidden_dim;
     uint64_t rotation_tables = (uint64_t)s->seq_len * s->head_dim;
     uint64_t vocabulary = (uint64_t)s->vocab_size * dim;
     return vocabulary + s->layers * layer + dim + rotation_tables +
@@ -67,8 +68,10 @@ int checkpoint_read_shape(const unsigned char *header, uint64_t file_bytes,
         values[i] = input_u32(header + 4u * i);
     }
     if (values[0] == VERSIONED_MAGIC) {
-        return tool_error_input(error, "it is a llama2.c checkpoint of version %u; export it as "
-                                       "version 0 (fp32)", values[1]);
+        return tool_error_input(error,
+                                "it is a llama2.c checkpoint of version %u; export it as "
+                                "version 0 (fp32)",
+                                values[1]);
     }
     int shared = (int32_t)values[5] > 0;
     if (!shared) {
@@ -81,8 +84,8 @@ int checkpoint_read_shape(const unsigned char *header, uint64_t file_bytes,
                                     header_limits[i].most);
         }
     }
-    checkpoint_shape shape = {values[0], values[1], values[2], values[3],
-                              values[4], values[5], values[6], 0u,       shared};
+    checkpoint_shape shape = {values[0], values[1], values[2], values[3], values[4],
+                              values[5], values[6], 0u,        shared};
     if (check_heads(&shape, error) != 0) {
         return -1;
     }
@@ -140,8 +143,7 @@ static int read_weights(FILE *file, checkpoint *model, tool_error *error)
     }
     for (uint64_t i = 0; i < count; i++) {
         if (!isfinite(model->weights[i])) {
-            return tool_error_input(error,
-                                    "the weight at byte %" PRIu64 " is not a finite number",
+            return tool_error_input(error, "the weight at byte %" PRIu64 " is not a finite number",
                                     CHECKPOINT_HEADER_BYTES + 4u * i);
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A model in the llama2.c format, version 0: seven little-endian 32-bit numbers, then the weights in
- * fp32. Nothing of the file is believed before it is checked.
+ * A model in the llama2.c format, version 0: seven little-endian 32-bit numbers, then the weights
+ * in fp32. Nothing of the file is believed before it is checked.
  */
 #ifndef KVANT_TOOLS_CHECKPOINT_H
 #define KVANT_TOOLS_CHECKPOINT_H

@@ -64,6 +64,7 @@ static int ascending(const void *left, const void *right)
 /* Device time of `inner` runs in a row. */
 static kvant_status time_runs(bench_operation *o, uint32_t inner, double *out_us)
 {
+    *out_us = 0.0;
     kvant_status status = o->reset != NULL ? o->reset(o) : KVANT_OK;
     if (status == KVANT_OK) {
         status = kvant_context_mark(o->context, 0);
@@ -226,8 +227,8 @@ static int bench_on_device(bench_session *s, const recipe_list *recipes, tool_er
     if (s->rows == NULL) {
         return tool_error_memory(error);
     }
-    int result = bench_data_create(s->device.context, &s->options->shape, s->options->seed, &s->data,
-                                   error);
+    int result =
+        bench_data_create(s->device.context, &s->options->shape, s->options->seed, &s->data, error);
     if (result == 0) {
         result = measure_copy(s, error);
     }
@@ -269,7 +270,7 @@ static int print_json(const bench_session *s)
 
 static void print_table(const bench_session *s)
 {
-    static const char *const headers[] = {"op",   "recipe", "us",     "bytes",
+    static const char *const headers[] = {"op",   "recipe", "us",       "bytes",
                                           "GB/s", "copy",   "fraction", "f16 us"};
     text_table table;
     text_table_init(&table, sizeof headers / sizeof headers[0], 2);
@@ -291,7 +292,8 @@ static void print_table(const bench_session *s)
             text_table_cell(&table, "-");
         }
     }
-    printf("%s, %s (%s)\n", s->device.info.select, s->device.info.name, tool_kind_name(s->device.info.kind));
+    printf("%s, %s (%s)\n", s->device.info.select, s->device.info.name,
+           tool_kind_name(s->device.info.kind));
     text_table_print(&table, stdout);
     text_table_release(&table);
 }
@@ -306,7 +308,8 @@ static const char details[] =
     "             sequence; the recipes must have two classes, so there is no f16_us\n"
     "  attention  one decode step of one layer over the prefilled caches of all sequences\n"
     "  prefill    causal attention of the prompt and its compression, one layer, all sequences\n"
-    "bytes: what must be read and written once, in f16 outside of the cache. copy: a device-to-device\n"
+    "bytes: what must be read and written once, in f16 outside of the cache. copy: a "
+    "device-to-device\n"
     "copy of the same run, read plus written bytes. f16 us: the same operation with f16. On a GPU\n"
     "attention takes several layers in turn, so that no cache helps.";
 
@@ -321,14 +324,14 @@ static options_result parse(tool_globals *globals, int argc, char **argv, bench_
         {"batch", OPTION_U32, &o->shape.batch, 1, MOST_COUNT, NULL, "B", "sequences (1)"},
         {"q-heads", OPTION_U32, &o->shape.q_heads, 1, MOST_COUNT, NULL, "H", "query heads (32)"},
         {"kv-heads", OPTION_U32, &o->shape.kv_heads, 1, MOST_COUNT, NULL, "H", "KV heads (8)"},
-        {"head-dim", OPTION_U32, &o->shape.k_dim, 1, MOST_COUNT, NULL, "D",
-         "head dimension (128)"},
+        {"head-dim", OPTION_U32, &o->shape.k_dim, 1, MOST_COUNT, NULL, "D", "head dimension (128)"},
         {"value-dim", OPTION_U32, &o->shape.v_dim, 1, MOST_COUNT, NULL, "D", "of V (as of K)"},
         {"tokens", OPTION_U32, &tokens, 1, MOST_COUNT, NULL, "L",
          "a sequence (4096; for prefill 512)"},
         {"layers", OPTION_U32, &o->shape.layers, 1, 1024, NULL, "N",
          "caches that attention takes in turn (enough)"},
-        {"recipe", OPTION_TEXT, &o->recipes, 0, 0, NULL, "R[,R...]", "recipes (int4; for saliency zipcache)"},
+        {"recipe", OPTION_TEXT, &o->recipes, 0, 0, NULL, "R[,R...]",
+         "recipes (int4; for saliency zipcache)"},
         {"seed", OPTION_U64, &o->seed, 0, 0, NULL, "N", "of the data (0)"},
         {"json", OPTION_FLAG, &o->json, 0, 0, NULL, NULL, "one JSON object on stdout"},
     };
@@ -365,8 +368,10 @@ static int check(const bench_options *o, const recipe_list *recipes, tool_error 
             return tool_error_library(error, status, NULL);
         }
         if (o->kind == BENCH_SALIENCY && recipe->salient_share <= 0.0) {
-            return tool_error_input(error, "recipe \"%.100s\" has no salient tokens, so there is "
-                                           "no saliency to measure", recipes->entries[i].text);
+            return tool_error_input(error,
+                                    "recipe \"%.100s\" has no salient tokens, so there is "
+                                    "no saliency to measure",
+                                    recipes->entries[i].text);
         }
     }
     return 0;

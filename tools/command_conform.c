@@ -56,8 +56,9 @@ static int choose_devices(conform_work *w, const tool_globals *globals, tool_err
     }
     if (selection == NULL) {
         kvant_status status = kvant_devices(collect, w);
-        return status == KVANT_OK ? 0
-                                  : tool_error_library(error, status, "the devices cannot be listed");
+        return status == KVANT_OK
+                   ? 0
+                   : tool_error_library(error, status, "the devices cannot be listed");
     }
     tool_device device;
     if (tool_device_open(&device, globals->quiet ? NULL : "conform", selection,
@@ -234,11 +235,15 @@ static options_result parse(tool_globals *globals, int argc, char **argv, confor
         {"junit", OPTION_TEXT, &w->junit, 0, 0, NULL, "FILE", "report as JUnit XML"},
     };
     const command_description command = {
-        "conform", "[options]",
+        "conform",
+        "[options]",
         "Compares every kernel with the scalar reference, word by word, and with double precision\n"
-        "under derived bounds. Runs on the device that --backend or KVANT_BACKEND selects, else on\n"
+        "under derived bounds. Runs on the device that --backend or KVANT_BACKEND selects, else "
+        "on\n"
         "every device that there is. Exit code 0 only if every case passed.",
-        specs, sizeof specs / sizeof specs[0], NULL};
+        specs,
+        sizeof specs / sizeof specs[0],
+        NULL};
     options_result result = options_parse(&command, globals, argc, argv, NULL, error);
     if (result == OPTIONS_GO && w->quick && w->full) {
         tool_error_input(error, "--quick and --full exclude each other");

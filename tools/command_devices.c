@@ -82,8 +82,7 @@ static void print_text(const listing *list)
         const kvant_device_info *info = &list->devices[i].info;
         text_table_cell(&table, "%s", info->select);
         text_table_cell(&table, "%s", tool_kind_name(info->kind));
-        text_table_cell(&table, "%s",
-                        info->exact > 0 ? "yes" : info->exact == 0 ? "no" : "fails");
+        text_table_cell(&table, "%s", info->exact > 0 ? "yes" : info->exact == 0 ? "no" : "fails");
         text_table_cell(&table, "%s", info->name);
         text_table_cell(&table, "%s", info->driver);
     }
@@ -172,11 +171,16 @@ int command_devices(tool_globals *globals, int argc, char **argv)
         {"json", OPTION_FLAG, &json, 0, 0, NULL, NULL, "one JSON object on stdout"},
     };
     const command_description command = {
-        "devices", "[--json]",
-        "Lists every device in the syntax that KVANT_BACKEND and --backend take, in the order in which\n"
-        "auto prefers them, says whether its arithmetic passed the exactness test, what auto chooses\n"
+        "devices",
+        "[--json]",
+        "Lists every device in the syntax that KVANT_BACKEND and --backend take, in the order in "
+        "which\n"
+        "auto prefers them, says whether its arithmetic passed the exactness test, what auto "
+        "chooses\n"
         "and why other backends are absent. With --backend, says what that chooses, too.",
-        specs, 1, NULL};
+        specs,
+        1,
+        NULL};
     options_result parsed = options_parse(&command, globals, argc, argv, NULL, &error);
     if (parsed != OPTIONS_GO) {
         return parsed == OPTIONS_DONE ? TOOL_DONE : command_fail("devices", &error);

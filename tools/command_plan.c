@@ -44,10 +44,13 @@ static options_result parse(tool_globals *globals, int argc, char **argv, plan_o
          "an object on stdout; an array for several recipes"},
     };
     const command_description command = {
-        "plan", "--kv-heads H --head-dim D --tokens L --recipe R [options]",
+        "plan",
+        "--kv-heads H --head-dim D --tokens L --recipe R [options]",
         "Bytes that a cache will take, every part counted, before anything is allocated. Needs no\n"
         "device. transient: taken and given back by each prefill, not in the sum.",
-        specs, sizeof specs / sizeof specs[0], NULL};
+        specs,
+        sizeof specs / sizeof specs[0],
+        NULL};
     options_result result = options_parse(&command, globals, argc, argv, NULL, error);
     if (result == OPTIONS_GO &&
         (o->kv_heads == 0u || o->head_dim == 0u || o->tokens == 0u || o->recipes == NULL)) {
@@ -116,9 +119,9 @@ static int print_json(const plan_options *o, const recipe_list *recipes, tool_er
 
 static int print_table(const plan_options *o, const recipe_list *recipes, tool_error *error)
 {
-    static const char *const headers[] = {"recipe",     "bytes", "f16 bytes", "ratio",
-                                          "bits/value", "codes", "parameters", "maps",
-                                          "window",     "padding", "scratch",  "transient"};
+    static const char *const headers[] = {"recipe",     "bytes",   "f16 bytes",  "ratio",
+                                          "bits/value", "codes",   "parameters", "maps",
+                                          "window",     "padding", "scratch",    "transient"};
     text_table table;
     text_table_init(&table, sizeof headers / sizeof headers[0], 1);
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {

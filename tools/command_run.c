@@ -27,18 +27,23 @@ typedef struct {
 static const char *const prefill_choices[] = {"batch", "token", NULL};
 
 static const char details[] =
-    "Loads a llama2.c checkpoint (version 0, fp32), runs the transformer on the CPU with every K, V\n"
-    "and attention on the device, prints the text that the first recipe generates after the prompt,\n"
+    "Loads a llama2.c checkpoint (version 0, fp32), runs the transformer on the CPU with every K, "
+    "V\n"
+    "and attention on the device, prints the text that the first recipe generates after the "
+    "prompt,\n"
     "then one row a recipe, each replayed on the same tokens and compared with f16:\n"
     "  bytes, ratio   of the whole cache as allocated for the prompt and --steps; bits per value\n"
-    "  KLD            of the next-token distributions, KL(f16 || recipe) in nats, over all generated\n"
+    "  KLD            of the next-token distributions, KL(f16 || recipe) in nats, over all "
+    "generated\n"
     "                 positions; same top: share of positions where both prefer the same token\n"
     "  tokens/s       decode steps, transformer included\n"
     "  digest         of the compressed bytes: the same on every device\n"
-    "With --cases every recipe answers the questions of a JSON file, [{\"prompt\", \"answer\"}], greedily;\n"
+    "With --cases every recipe answers the questions of a JSON file, [{\"prompt\", \"answer\"}], "
+    "greedily;\n"
     "accuracy is the share of answers that start as they should. Divergences are then over the\n"
     "positions of the answers that had the same tokens before them as f16's.\n"
-    "A list of recipes is split at names and at k=: f16,zipcache,salient=0.4,k=int2/chan32,v=int2/tok32\n"
+    "A list of recipes is split at names and at k=: "
+    "f16,zipcache,salient=0.4,k=int2/chan32,v=int2/tok32\n"
     "are three.";
 
 static int parse(tool_globals *globals, int argc, char **argv, run_options *o, tool_error *error)
@@ -59,9 +64,12 @@ static int parse(tool_globals *globals, int argc, char **argv, run_options *o, t
         {"cases", OPTION_TEXT, &o->cases, 0, 0, NULL, "FILE", "questions and answers"},
         {"json", OPTION_FLAG, &o->json, 0, 0, NULL, NULL, "one JSON object on stdout"},
     };
-    const command_description command = {
-        "run", "--model FILE --tokenizer FILE [options]", details, specs,
-        sizeof specs / sizeof specs[0], NULL};
+    const command_description command = {"run",
+                                         "--model FILE --tokenizer FILE [options]",
+                                         details,
+                                         specs,
+                                         sizeof specs / sizeof specs[0],
+                                         NULL};
     options_result result = options_parse(&command, globals, argc, argv, NULL, error);
     if (result == OPTIONS_DONE) {
         error->code = TOOL_DONE;
@@ -91,8 +99,10 @@ static int tell_story(model_run *run, const run_options *o, kvant_context *conte
     uint32_t limit = o->steps < seq_len ? o->steps : seq_len;
     int result = 0;
     if (count > limit) {
-        result = tool_error_input(error, "the prompt has %u tokens; --steps and the model leave "
-                                         "room for %u", count, limit);
+        result = tool_error_input(error,
+                                  "the prompt has %u tokens; --steps and the model leave "
+                                  "room for %u",
+                                  count, limit);
     } else {
         result = model_run_prepare(run, context, count, error);
     }
@@ -149,8 +159,8 @@ static int run_on_device(model_run *run, const run_options *o, tool_globals *glo
 int command_run(tool_globals *globals, int argc, char **argv)
 {
     tool_error error = {0, ""};
-    run_options options = {.prompt = "", .recipes = "f16", .steps = 256, .temperature = 1.0,
-                           .top_p = 0.9};
+    run_options options = {
+        .prompt = "", .recipes = "f16", .steps = 256, .temperature = 1.0, .top_p = 0.9};
     if (parse(globals, argc, argv, &options, &error) != 0) {
         return error.code == TOOL_DONE ? TOOL_DONE : command_fail("run", &error);
     }

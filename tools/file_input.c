@@ -26,8 +26,7 @@ FILE *input_open(const char *path, uint64_t *out_bytes, tool_error *error)
     return file;
 }
 
-unsigned char *input_read_all(const char *path, uint64_t most, size_t *out_bytes,
-                              tool_error *error)
+unsigned char *input_read_all(const char *path, uint64_t most, size_t *out_bytes, tool_error *error)
 {
     uint64_t size = 0;
     FILE *file = input_open(path, &size, error);

@@ -14,8 +14,8 @@
 /* Opens a regular file and says how long it is; NULL with the reason, which names the path. */
 FILE *input_open(const char *path, uint64_t *out_bytes, tool_error *error);
 
-/* The whole of a file of at most `most` bytes, with a 0 after it; the caller frees it. NULL with the
- * reason, which names the path. */
+/* The whole of a file of at most `most` bytes, with a 0 after it; the caller frees it. NULL with
+ * the reason, which names the path. */
 unsigned char *input_read_all(const char *path, uint64_t most, size_t *out_bytes,
                               tool_error *error);
 

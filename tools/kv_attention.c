@@ -68,8 +68,7 @@ static kvant_status upload(const kv_attention *a, uint32_t tokens, const float *
                            const float *v)
 {
     uint64_t q_bytes = sizeof(float) * (uint64_t)tokens * a->shape->dim;
-    uint64_t kv_bytes =
-        sizeof(float) * (uint64_t)tokens * a->shape->kv_heads * a->shape->head_dim;
+    uint64_t kv_bytes = sizeof(float) * (uint64_t)tokens * a->shape->kv_heads * a->shape->head_dim;
     kvant_status status = kvant_buffer_write(a->q, 0, q, q_bytes);
     if (status == KVANT_OK) {
         status = kvant_buffer_write(a->k, 0, k, kv_bytes);
@@ -130,7 +129,8 @@ static int attend(void *self, uint32_t layer, uint32_t first, uint32_t tokens, c
                                                     : attend_decode(a, layer, tokens);
     }
     if (status == KVANT_OK) {
-        status = kvant_buffer_read(a->out, 0, out, sizeof(float) * (uint64_t)tokens * a->shape->dim);
+        status =
+            kvant_buffer_read(a->out, 0, out, sizeof(float) * (uint64_t)tokens * a->shape->dim);
     }
     return status == KVANT_OK ? 0 : tool_error_library(error, status, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The matrix product of the CPU transformer. The order of every sum is fixed, whatever the number of
- * rows, so a token gives the same numbers alone and within a batch.
+ * The matrix product of the CPU transformer. The order of every sum is fixed, whatever the number
+ * of rows, so a token gives the same numbers alone and within a batch.
  */
 #ifndef KVANT_TOOLS_MATMUL_H
 #define KVANT_TOOLS_MATMUL_H
@@ -9,7 +9,6 @@
 #include <stddef.h>
 
 /* out[row][output] = sum over inner of x[row][inner] * w[output][inner] */
-void matmul(float *out, const float *x, const float *w, size_t rows, size_t inner,
-            size_t outputs);
+void matmul(float *out, const float *x, const float *w, size_t rows, size_t inner, size_t outputs);
 
 #endif

@@ -24,8 +24,7 @@ int model_run_prepare(model_run *run, kvant_context *context, uint32_t prompt, t
         return -1;
     }
     kvant_status status = kvant_context_prepare(context);
-    return status == KVANT_OK ? 0
-                              : tool_error_library(error, status, "the kernels were not built");
+    return status == KVANT_OK ? 0 : tool_error_library(error, status, "the kernels were not built");
 }
 
 void model_run_release(model_run *run)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What `kvant run` works on: a model, a device and recipes, and what it finds out about each recipe.
+ * What `kvant run` works on: a model, a device and recipes, and what it finds out about each.
  */
 #ifndef KVANT_TOOLS_MODEL_RUN_H
 #define KVANT_TOOLS_MODEL_RUN_H
@@ -52,8 +52,7 @@ void model_run_release(model_run *run);
 /* Feeds a prompt to the caches at position 0; logits [caches][vocab_size] of its last token. Where
  * prompts go as one batch, all caches see the same logits. */
 int model_run_prompt(model_run *run, kvant_cache **caches, size_t cache_count,
-                     const uint32_t *tokens, uint32_t count, float *out_logits,
-                     tool_error *error);
+                     const uint32_t *tokens, uint32_t count, float *out_logits, tool_error *error);
 
 /* Feeds one token to one cache. */
 int model_run_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t position,
@@ -82,8 +81,8 @@ typedef struct {
 } case_list;
 
 /* A JSON array of {"prompt", "answer"}. */
-int case_list_load(const char *path, const tokenizer *words, uint32_t seq_len,
-                   case_list *out_list, tool_error *error);
+int case_list_load(const char *path, const tokenizer *words, uint32_t seq_len, case_list *out_list,
+                   tool_error *error);
 void case_list_release(case_list *list);
 
 /* Share of cases that each recipe answers. */

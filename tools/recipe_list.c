@@ -69,11 +69,11 @@ int recipe_list_split(const char *list, char ***out_texts, size_t *out_count, to
     }
     for (const char *item = list;; item++) {
         size_t length = strcspn(item, ",");
-        int result = length != 0u
-                         ? add_item(&s, item, length, error)
-                         : tool_error_input(error,
-                                            "the list of recipes has an empty item at position %zu",
-                                            (size_t)(item - list));
+        int result =
+            length != 0u
+                ? add_item(&s, item, length, error)
+                : tool_error_input(error, "the list of recipes has an empty item at position %zu",
+                                   (size_t)(item - list));
         if (result != 0) {
             recipe_list_free_texts(s.texts, s.count);
             return -1;
@@ -104,7 +104,7 @@ int recipe_list_parse(const char *list, recipe_list *out_list, tool_error *error
     if (recipe_list_split(list, &texts, &count, error) != 0) {
         return -1;
     }
-    out_list->entries = calloc(count, sizeof *out_list->entries);
+    out_list->entries = calloc(count + 1u, sizeof *out_list->entries);
     if (out_list->entries == NULL) {
         recipe_list_free_texts(texts, count);
         return tool_error_memory(error);

@@ -22,9 +22,10 @@ typedef struct {
 } recipe_list;
 
 /*
- * Splits at commas: an item without '=' starts a recipe (a name), and so does an item "k=..." unless
- * the recipe before it started with "v=..." and still lacks its k; every other item belongs to the
- * recipe before it. *out_texts is an array of *out_count strings; recipe_list_free_texts frees it.
+ * Splits at commas: an item without '=' starts a recipe (a name), and so does an item "k=..."
+ * unless the recipe before it started with "v=..." and still lacks its k; every other item belongs
+ * to the recipe before it. *out_texts is an array of *out_count strings; recipe_list_free_texts
+ * frees it.
  */
 int recipe_list_split(const char *list, char ***out_texts, size_t *out_count, tool_error *error);
 void recipe_list_free_texts(char **texts, size_t count);

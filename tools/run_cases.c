@@ -131,8 +131,7 @@ static int close_case(case_results *r, tool_error *error)
     return status == KVANT_OK ? 0 : tool_error_library(error, status, "the cache was not emptied");
 }
 
-static int run_one(model_run *run, case_work *w, const run_case *c, int is_first,
-                   tool_error *error)
+static int run_one(model_run *run, case_work *w, const run_case *c, int is_first, tool_error *error)
 {
     if (model_run_prompt(run, w->caches, w->count, c->tokens, c->count, w->prompt_logits, error) !=
         0) {
@@ -153,7 +152,7 @@ static int prepare(model_run *run, case_work *w, const case_list *list, tool_err
     w->count = run->recipes->count + 1u;
     w->most = list->longest_answer;
     w->results = calloc(w->count, sizeof *w->results);
-    w->caches = calloc(w->count, sizeof *w->caches);
+    w->caches = calloc(w->count, sizeof(kvant_cache *));
     w->prompt_logits = calloc(w->count * vocab_size, sizeof(float));
     w->logits = calloc(vocab_size, sizeof(float));
     w->base_logits = calloc(w->most * vocab_size, sizeof(float));

@@ -10,9 +10,8 @@
 #include "text_table.h"
 #include "tool_device.h"
 
-static const char *const headers[] = {"recipe",   "tokens",  "bytes",    "f16 bytes",
-                                      "ratio",    "bits",    "KLD mean", "KLD p99",
-                                      "same top", "tokens/s"};
+static const char *const headers[] = {"recipe", "tokens",   "bytes",   "f16 bytes", "ratio",
+                                      "bits",   "KLD mean", "KLD p99", "same top",  "tokens/s"};
 
 void run_report_table(const model_run *run, FILE *file)
 {

@@ -58,7 +58,10 @@ void text_table_print(const text_table *table, FILE *file)
             int width = column_width(table, column);
             int is_last = column + 1u == table->columns;
             int is_left = column < table->left_columns;
-            fprintf(file, "%*s%s", is_left && is_last ? 0 : is_left ? -width : width,
+            fprintf(file, "%*s%s",
+                    is_left && is_last ? 0
+                    : is_left          ? -width
+                                       : width,
                     table->cells[row + column], is_last ? "\n" : "  ");
         }
     }
@@ -83,7 +86,9 @@ static size_t utf8_length(const unsigned char *bytes, size_t left)
         unsigned char lead;
         size_t length;
         unsigned long least;
-    } forms[] = {{0x80, 0x00, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800},
+    } forms[] = {{0x80, 0x00, 1, 0},
+                 {0xe0, 0xc0, 2, 0x80},
+                 {0xf0, 0xe0, 3, 0x800},
                  {0xf8, 0xf0, 4, 0x10000}};
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         if ((bytes[0] & forms[i].mask) != forms[i].lead) {
@@ -99,8 +104,8 @@ static size_t utf8_length(const unsigned char *bytes, size_t left)
             }
             code = code << 6 | (bytes[j] & 0x3fu);
         }
-        int is_valid = code >= forms[i].least && code <= 0x10fffful &&
-                       (code < 0xd800ul || code > 0xdffful);
+        int is_valid =
+            code >= forms[i].least && code <= 0x10fffful && (code < 0xd800ul || code > 0xdffful);
         return is_valid ? forms[i].length : 0;
     }
     return 0;

@@ -37,8 +37,10 @@ static int walk(const unsigned char *file, size_t bytes, uint32_t vocab_size,
         uint32_t length = input_u32(file + at + 4u);
         at += 8u;
         if (length > longest || length > bytes - at) {
-            return tool_error_input(error, "token %u claims %u bytes, %zu are left and the header "
-                                           "allows %u", i, length, bytes - at, longest);
+            return tool_error_input(error,
+                                    "token %u claims %u bytes, %zu are left and the header "
+                                    "allows %u",
+                                    i, length, bytes - at, longest);
         }
         if (!isfinite(score)) {
             return tool_error_input(error, "the score of token %u is not a finite number", i);
@@ -213,9 +215,8 @@ static uint32_t merge_all(const tokenizer *t, uint32_t *tokens, uint32_t count, 
     for (;;) {
         uint32_t best = NO_TOKEN;
         for (uint32_t i = 0; i + 1u < count; i++) {
-            if (merges[i] != NO_TOKEN &&
-                (best == NO_TOKEN ||
-                 t->entries[merges[i]].score > t->entries[merges[best]].score)) {
+            if (merges[i] != NO_TOKEN && (best == NO_TOKEN || t->entries[merges[i]].score >
+                                                                  t->entries[merges[best]].score)) {
                 best = i;
             }
         }

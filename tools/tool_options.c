@@ -18,11 +18,16 @@ static size_t gather(const command_description *command, tool_globals *globals,
 {
     size_t count = command->spec_count < MAX_SPECS - 2u ? command->spec_count : MAX_SPECS - 2u;
     memcpy(out_specs, command->specs, count * sizeof *out_specs);
-    out_specs[count++] = (option_spec){
-        "backend", OPTION_TEXT, &globals->backend, 0, 0, NULL, "SEL",
-        "device, in the grammar of KVANT_BACKEND, which it beats"};
-    out_specs[count++] = (option_spec){"quiet", OPTION_FLAG, &globals->quiet, 0, 0, NULL, NULL,
-                                       "no warnings, no progress"};
+    out_specs[count++] = (option_spec){"backend",
+                                       OPTION_TEXT,
+                                       &globals->backend,
+                                       0,
+                                       0,
+                                       NULL,
+                                       "SEL",
+                                       "device, in the grammar of KVANT_BACKEND, which it beats"};
+    out_specs[count++] = (option_spec){"quiet", OPTION_FLAG, &globals->quiet,           0, 0,
+                                       NULL,    NULL,        "no warnings, no progress"};
     return count;
 }
 
@@ -116,8 +121,10 @@ static int take_value(const option_spec *spec, const char *text, tool_error *err
     case OPTION_U32:
         if (options_read_u64(text, &whole) != 0 || (double)whole < spec->least ||
             (double)whole > spec->most) {
-            return tool_error_input(error, "--%s takes a whole number from %.0f to %.0f, not "
-                                           "\"%.100s\"", spec->name, spec->least, spec->most, text);
+            return tool_error_input(error,
+                                    "--%s takes a whole number from %.0f to %.0f, not "
+                                    "\"%.100s\"",
+                                    spec->name, spec->least, spec->most, text);
         }
         *(uint32_t *)spec->target = (uint32_t)whole;
         return 0;
@@ -150,8 +157,8 @@ static int refuse(const option_spec *specs, size_t count, int code, char **argv,
     return tool_error_input(error, "unknown option %.100s; the options are %s", argument, known);
 }
 
-static int take_operand(const command_description *command, int argc, char **argv,
-                        int *out_operand, tool_error *error)
+static int take_operand(const command_description *command, int argc, char **argv, int *out_operand,
+                        tool_error *error)
 {
     if (command->operands == NULL) {
         if (optind < argc) {

@@ -12,12 +12,12 @@
 #include "tool_error.h"
 
 typedef enum {
-    OPTION_FLAG,   /* int: becomes 1 */
-    OPTION_TEXT,   /* const char * */
-    OPTION_U32,    /* uint32_t, least .. most */
-    OPTION_U64,    /* uint64_t */
-    OPTION_REAL,   /* double, least .. most */
-    OPTION_CHOICE  /* int: index into choices, a list that ends with NULL */
+    OPTION_FLAG,  /* int: becomes 1 */
+    OPTION_TEXT,  /* const char * */
+    OPTION_U32,   /* uint32_t, least .. most */
+    OPTION_U64,   /* uint64_t */
+    OPTION_REAL,  /* double, least .. most */
+    OPTION_CHOICE /* int: index into choices, a list that ends with NULL */
 } option_kind;
 
 typedef struct {

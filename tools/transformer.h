@@ -11,8 +11,8 @@
 #include "checkpoint.h"
 
 /* Stores K and V of `tokens` new tokens, the first at position `first`, and computes their
- * attention over all tokens so far. q, out [tokens][heads][head_dim]; k, v [tokens][kv_heads][head_dim];
- * q and k are rotated. Returns 0, or -1 with the reason. */
+ * attention over all tokens so far. q, out [tokens][heads][head_dim]; k, v
+ * [tokens][kv_heads][head_dim]; q and k are rotated. Returns 0, or -1 with the reason. */
 typedef struct {
     int (*attend)(void *self, uint32_t layer, uint32_t first, uint32_t tokens, const float *q,
                   const float *k, const float *v, float *out, tool_error *error);

@@ -7,7 +7,6 @@
 #include "vulkan_internal.h"
 
 #define MAX_DEVICES 16u
-#define CPU_LANES 8u /* one vector of a software device */
 #define GPU_LANES 128u
 #define CPU_GROUPS 16u   /* that keep the device busy */
 #define GPU_GROUPS 1024u
@@ -122,7 +121,7 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
     const kvant_services *services = device->services;
     const VkPhysicalDeviceLimits *limits = &device->properties.limits;
     int is_cpu = device->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    device->lanes = is_cpu ? CPU_LANES : GPU_LANES;
+    device->lanes = is_cpu ? KVANT_VULKAN_NARROW_LANES : GPU_LANES;
     if (limits->maxComputeWorkGroupInvocations < device->lanes ||
         limits->maxComputeWorkGroupSize[0] < device->lanes ||
         limits->maxPushConstantsSize < KVANT_VULKAN_PUSH_BYTES ||

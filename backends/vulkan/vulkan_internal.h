@@ -21,6 +21,7 @@
 #define KVANT_VULKAN_PUSH_BYTES 128u
 #define KVANT_VULKAN_SHARED_BYTES 32768u   /* shared memory that the kernels may need */
 #define KVANT_VULKAN_ROW_VARIANTS 4u       /* attention for 1, 2, 4 and 8 query rows */
+#define KVANT_VULKAN_NARROW_LANES 8u       /* a work-group that is one vector of a CPU */
 
 typedef struct {
     const kvant_services *services;

@@ -265,13 +265,21 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
                             (int)result, kernels[kernel].name, device->lanes);
 }
 
+/* Of the variants for 1, 2, 4 and 8 query rows the first that is made. A narrow work-group carries one
+ * row at a time, so one variant does for all. */
+static uint32_t first_variant(const kvant_backend_device *device)
+{
+    return device->lanes > KVANT_VULKAN_NARROW_LANES ? 0u : KVANT_VULKAN_ROW_VARIANTS - 1u;
+}
+
 kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel)
 {
     const kvant_services *services = device->services;
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     kvant_status status = kvant_vulkan_alive(device);
-    uint32_t variants = kernel == KVANT_KERNEL_attention ? KVANT_VULKAN_ROW_VARIANTS : 1u;
-    if (status != KVANT_OK || device->pipelines[kernel][variants - 1u] != VK_NULL_HANDLE) {
+    uint32_t first = kernel == KVANT_KERNEL_attention ? first_variant(device) : 0u;
+    uint32_t last = kernel == KVANT_KERNEL_attention ? KVANT_VULKAN_ROW_VARIANTS - 1u : 0u;
+    if (status != KVANT_OK || device->pipelines[kernel][last] != VK_NULL_HANDLE) {
         return status;
     }
     const kvant_embedded *code = kvant_embedded_find(kvant_vulkan_shaders, kernels[kernel].name);
@@ -291,7 +299,7 @@ kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel ker
     if (result != VK_SUCCESS) {
         return kvant_vulkan_failed(device, "vkCreateShaderModule", result);
     }
-    for (uint32_t i = 0; i < variants && status == KVANT_OK; i++) {
+    for (uint32_t i = first; i <= last && status == KVANT_OK; i++) {
         if (device->pipelines[kernel][i] == VK_NULL_HANDLE) {
             status =
                 create_pipeline(device, kernel, module, 1u << i, &device->pipelines[kernel][i]);
@@ -365,14 +373,14 @@ static kvant_status find_set(kvant_backend_device *device, kvant_vulkan_batch *b
 }
 
 /* The variant of attention with room for a work-group's rows. */
-static uint32_t variant_of(const kvant_launch *launch)
+static uint32_t variant_of(const kvant_backend_device *device, const kvant_launch *launch)
 {
     if (launch->kernel != KVANT_KERNEL_attention) {
         return 0;
     }
     const kv_attention_params *p = launch->params;
     uint32_t rows = p->q_heads / p->kv_heads * p->queries;
-    uint32_t variant = 0;
+    uint32_t variant = first_variant(device);
     while ((1u << variant) < rows && variant + 1u < KVANT_VULKAN_ROW_VARIANTS) {
         variant++;
     }
@@ -396,7 +404,7 @@ kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launc
     kvant_vulkan_order(device, launch->binding_count, launch->bindings,
                        written_bindings(launch->kernel));
     vk->vkCmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-                          device->pipelines[launch->kernel][variant_of(launch)]);
+                          device->pipelines[launch->kernel][variant_of(device, launch)]);
     vk->vkCmdBindDescriptorSets(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set,
                                 0, NULL);
     vk->vkCmdPushConstants(batch->commands, layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,

@@ -244,6 +244,78 @@ static void emit_edges(kvant_case_sink *sink)
     }
 }
 
+/* A long sequence: twenty splits of three segments. */
+static void emit_long(kvant_case_sink *sink)
+{
+    for (uint32_t i = 0; i < 2u; i++) {
+        kvant_attention_spec s = {.cache = {.segment_count = 3u}};
+        choose_shape(&s, 1u);
+        s.cache.k_dim = 128u;
+        s.cache.v_dim = 128u;
+        s.q_heads = 4u;
+        s.cache.kv_heads = 1u;
+        s.queries = 1u;
+        s.mask = KVANT_MASK_CAUSAL;
+        s.cache.segments[0] =
+            i == 0u ? zipcache_segment(KV_CODEC_INT4, 1803u) : kivi_segment(KV_CODEC_INT4, 33u);
+        s.cache.segments[1] =
+            i == 0u ? zipcache_segment(KV_CODEC_INT2, 1201u) : kivi_segment(KV_CODEC_INT2, 3001u);
+        s.cache.segments[2] = window_segment(100u, 28u, 90u);
+        emit_stages(sink, &s, i == 0u ? "zipcache" : "kivi", 0);
+    }
+}
+
+/* ---- values that fade ----------------------------------------------------------------------- */
+
+/* An f16 window of two splits where a token of tiny V has a tiny weight within its split, and that
+ * split a tiny weight against the next: the product lies below the smallest normal float, which
+ * devices may flush. No output may depend on it. `gap` is the distance of the scores. */
+static void run_fading(kvant_trial *t, const void *data)
+{
+    const float gap = (float)*(const uint32_t *)data;
+    kvant_attention_spec s = {
+        .cache = {.segment_count = 1u, .sequences = 1u, .kv_heads = 1u, .k_dim = 8u, .v_dim = 8u},
+        .q_heads = 1u,
+        .queries = 1u,
+        .q_dtype = KV_DTYPE_F32,
+        .out_dtype = KV_DTYPE_F32,
+        .has_lse = 1,
+    };
+    s.cache.segments[0] = window_segment(300u, 0u, 0u);
+    kvant_attention_fixture f;
+    kvant_attention_build(t, &s, &f);
+    f.params.scale = 1.0f;
+    kv_u32 *region = &f.store->words[f.params.sequence_offset];
+    const kv_u32 *segment = &region[f.params.segments_offset];
+    for (kv_u32 token = 0; token < 300u; token++) {
+        for (kv_u32 channel = 0; channel < 8u; channel++) {
+            float key = token < KV_SPLIT_TOKENS ? -2.0f * gap : 0.0f;
+            key = token == 17u ? -gap : key;
+            float value = token < 17u ? 1e-7f * (float)(channel + 1u) : 0.0f;
+            kv_u32 i = token * 8u + channel;
+            kv_store_half(region, segment[KV_SEGMENT_K_CODES], i,
+                          kv_cache_half(channel == 0u ? key : 0.0f));
+            kv_store_half(region, segment[KV_SEGMENT_V_CODES], i, kv_cache_half(value));
+        }
+    }
+    for (kv_u32 channel = 0; channel < 8u; channel++) {
+        f.queries->words[f.params.q_offset + channel] = kv_bits(channel == 0u ? 1.0f : 0.0f);
+    }
+    f.store->is_dirty = 1;
+    kvant_trial_launch(t, KVANT_KERNEL_attention, &f.params,
+                       (kvant_trial_buffer *[]){f.store, f.queries, f.positions, f.partials});
+    kvant_trial_launch(t, KVANT_KERNEL_attention_merge, &f.params,
+                       (kvant_trial_buffer *[]){f.store, f.partials, f.out, f.lse});
+    kvant_trial_check_normal(t, f.out, f.params.out_offset, 8u);
+}
+
+static void emit_fading(kvant_case_sink *sink)
+{
+    for (uint32_t gap = 20u; gap <= 40u; gap += 4u) {
+        kvant_emit(sink, 0, run_fading, &gap, "attention_merge/fading/gap%u", gap);
+    }
+}
+
 void kvant_cases_attention(kvant_case_sink *sink)
 {
     emit_formats(sink);
@@ -251,4 +323,6 @@ void kvant_cases_attention(kvant_case_sink *sink)
     emit_windows(sink);
     emit_recipes(sink);
     emit_edges(sink);
+    emit_long(sink);
+    emit_fading(sink);
 }

@@ -95,8 +95,66 @@ static void run_prefill(kvant_trial *t, const void *data)
     }
 }
 
+/* Scores rise from chunk to chunk by `gap`, V is tiny and in the first chunk alone: what the running
+ * maximum rescales falls below the smallest normal float, which devices may flush. */
+static void run_fading(kvant_trial *t, const void *data)
+{
+    const float gap = (float)*(const uint32_t *)data;
+    const kv_u32 keys = 4u * KV_CHUNK;
+    kvant_trial_buffer *b[5];
+    for (int i = 0; i < 5; i++) {
+        b[i] = kvant_trial_add_buffer(t);
+    }
+    kv_view q =
+        kvant_add_tensor(t, b[0], KVANT_VIEW_PACKED, KV_DTYPE_F32, 1u, 1u, 8u, KVANT_INPUT_ZERO);
+    kv_view k =
+        kvant_add_tensor(t, b[1], KVANT_VIEW_PACKED, KV_DTYPE_F32, keys, 1u, 8u, KVANT_INPUT_ZERO);
+    kv_view v =
+        kvant_add_tensor(t, b[2], KVANT_VIEW_PACKED, KV_DTYPE_F32, keys, 1u, 8u, KVANT_INPUT_ZERO);
+    kv_view out = kvant_add_target(t, b[3], KVANT_VIEW_PACKED, KV_DTYPE_F32, 1u, 1u, 8u);
+    b[0]->words[q.offset] = kv_bits(1.0f);
+    for (kv_u32 token = 0; token < keys; token++) {
+        b[1]->words[k.offset + token * 8u] = kv_bits(gap * (float)(token / KV_CHUNK));
+        for (kv_u32 channel = 0; channel < 8u; channel++) {
+            float value = token < KV_CHUNK ? 1e-7f * (float)(channel + 1u) : 0.0f;
+            b[2]->words[v.offset + token * 8u + channel] = kv_bits(value);
+        }
+    }
+    kv_prefill_params p = {
+        .queries = 1u,
+        .keys = keys,
+        .first_query = keys - 1u,
+        .q_heads = 1u,
+        .kv_heads = 1u,
+        .k_dim = 8u,
+        .v_dim = 8u,
+        .scale = 1.0f,
+        .q_offset = q.offset,
+        .q_dtype = KV_DTYPE_F32,
+        .k_offset = k.offset,
+        .k_token_stride = 8u,
+        .k_dtype = KV_DTYPE_F32,
+        .v_offset = v.offset,
+        .v_token_stride = 8u,
+        .v_dtype = KV_DTYPE_F32,
+        .out_offset = out.offset,
+        .out_dtype = KV_DTYPE_F32,
+        .lse_offset = KV_NO_OFFSET,
+    };
+    kvant_trial_launch(t, KVANT_KERNEL_prefill, &p, b);
+    kvant_trial_check_normal(t, b[3], out.offset, 8u);
+}
+
+static void emit_fading(kvant_case_sink *sink)
+{
+    for (uint32_t gap = 16u; gap <= 28u; gap += 4u) {
+        kvant_emit(sink, 0, run_fading, &gap, "prefill/fading/gap%u", gap);
+    }
+}
+
 void kvant_cases_prefill(kvant_case_sink *sink)
 {
+    emit_fading(sink);
     static const kv_u32 shapes[][7] = {
         {1, 1, 0, 1, 1, 8, 8},      {5, 5, 0, 2, 1, 64, 64},     {33, 33, 0, 4, 2, 40, 40},
         {32, 32, 0, 3, 1, 72, 80},  {7, 40, 33, 8, 2, 128, 128}, {65, 65, 0, 2, 2, 96, 32},

@@ -97,8 +97,37 @@ static void emit_event(kvant_case_sink *sink, const kvant_event *e, uint32_t i)
     }
 }
 
+/* More items than one grid of a small device has. */
+static void emit_big(kvant_case_sink *sink)
+{
+    static const kvant_event events[] = {
+        {.codec = KV_CODEC_INT2,
+         .grouping = KV_GROUP_CHANNEL_TOKENS,
+         .group_length = 32u,
+         .kind = KVANT_INPUT_GAUSSIAN},
+        {.is_value = 1u,
+         .codec = KV_CODEC_INT4,
+         .grouping = KV_GROUP_TOKEN,
+         .kind = KVANT_INPUT_OUTLIERS,
+         .has_channel_scale = 1},
+        {.codec = KV_CODEC_INT8_SYMMETRIC,
+         .grouping = KV_GROUP_CHANNEL_SEGMENT,
+         .kind = KVANT_INPUT_OUTLIERS,
+         .gather = KVANT_GATHER_PER_HEAD},
+    };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        kvant_event e = events[i];
+        e.heads = 4u;
+        e.dim = 128u;
+        e.tokens = i == 0u ? 3001u : 701u;
+        e.capacity = e.tokens + 3u;
+        emit_event(sink, &e, 1u); /* each kernel alone, not in the quick subset */
+    }
+}
+
 void kvant_cases_quantize(kvant_case_sink *sink)
 {
+    emit_big(sink);
     static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
                                     KV_CODEC_INT8_SYMMETRIC};
     uint32_t i = 0;

@@ -113,4 +113,14 @@ void kvant_cases_saliency(kvant_case_sink *sink)
         }
         emit_spec(sink, &s, i % 11u == 2u);
     }
+    kvant_saliency_spec big = {.tokens = 1500u,
+                               .rows = 1500u,
+                               .random = 40u,
+                               .recent = 40u,
+                               .q_heads = 4u,
+                               .kv_heads = 1u,
+                               .dim = 128u,
+                               .k_kind = KVANT_INPUT_OUTLIERS,
+                               .normalise = KV_NORMALISE_PROBES};
+    emit_spec(sink, &big, 0);
 }

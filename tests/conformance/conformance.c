@@ -76,6 +76,50 @@ static int is_chosen(const kvant_conformance_options *options, const char *name,
     return strstr(name, filter) != NULL;
 }
 
+/* ---- exclusions and expected failures ------------------------------------------------------ */
+
+typedef struct {
+    const char *backend;
+    const char *cases;
+    const char *reason;
+    int is_excluded;
+} profile_row;
+
+static const profile_row profile[] = {
+#define KVANT_EXCLUDED(backend, cases, reason) {backend, cases, reason, 1},
+#define KVANT_EXPECTED_FAILURE(backend, cases, reason) {backend, cases, reason, 0},
+#include "conformance_profile.def"
+#undef KVANT_EXCLUDED
+#undef KVANT_EXPECTED_FAILURE
+    {"", "", "", 0}, /* matches no name */
+};
+
+static const profile_row *find_row(const char *backend, const char *name)
+{
+    for (size_t i = 0; i < sizeof profile / sizeof profile[0]; i++) {
+        if (matches_glob(profile[i].backend, backend) && matches_glob(profile[i].cases, name)) {
+            return &profile[i];
+        }
+    }
+    return NULL;
+}
+
+/* A failure that is expected becomes a skip, a pass that is not becomes a failure. */
+static void apply_row(kvant_trial *trial, const profile_row *row)
+{
+    if (trial->result == KVANT_CASE_FAILED) {
+        char found[sizeof trial->message];
+        memcpy(found, trial->message, sizeof found);
+        snprintf(trial->message, sizeof trial->message, "expected: %s (%.800s)", row->reason,
+                 found);
+        trial->result = KVANT_CASE_SKIPPED;
+    } else if (trial->result == KVANT_CASE_PASSED) {
+        snprintf(trial->message, sizeof trial->message,
+                 "passes, although conformance_profile.def expects a failure: %s", row->reason);
+        trial->result = KVANT_CASE_FAILED;
+    }
+}
+
 /* ---- one case ------------------------------------------------------------------------------ */
 
 static double now(void)
@@ -181,7 +225,16 @@ static void visit(kvant_case_sink *sink, const char *name, int quick, kvant_case
     }
     double start = now();
     kvant_trial_begin(r->trial, r->device, name, options->seed);
-    execute(r->trial, run, data);
+    const profile_row *row = find_row(r->report->backend, name);
+    if (row != NULL && row->is_excluded) {
+        snprintf(r->trial->message, sizeof r->trial->message, "excluded: %s", row->reason);
+        r->trial->result = KVANT_CASE_SKIPPED;
+    } else {
+        execute(r->trial, run, data);
+    }
+    if (row != NULL && !row->is_excluded) {
+        apply_row(r->trial, row);
+    }
     kvant_trial_end(r->trial);
     keep(r, name, (now() - start) * 1e3);
 }

@@ -386,6 +386,17 @@ void kvant_trial_launch(kvant_trial *trial, kvant_kernel kernel, const void *par
     }
 }
 
+void kvant_trial_check_normal(kvant_trial *trial, const kvant_trial_buffer *buffer, uint32_t offset,
+                              uint32_t words)
+{
+    for (uint32_t i = offset; i < offset + words; i++) {
+        kv_u32 magnitude = buffer->words[i] & 0x7fffffffu;
+        if (magnitude != 0u && magnitude < 0x00800000u) {
+            kvant_trial_fail(trial, "word %u is the subnormal float 0x%08x", i, buffer->words[i]);
+        }
+    }
+}
+
 void kvant_trial_prepare(kvant_trial *trial, kvant_kernel kernel, const void *params,
                          kvant_trial_buffer *const *bindings)
 {

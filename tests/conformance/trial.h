@@ -94,6 +94,11 @@ void kvant_trial_enqueue(kvant_trial *trial, kvant_kernel kernel, const void *pa
                          kvant_trial_buffer *const *bindings);
 void kvant_trial_check_all(kvant_trial *trial, const char *what);
 
+/* No float of the range is subnormal: devices may flush those, so a definition that produces them
+ * cannot give the same bits everywhere. */
+void kvant_trial_check_normal(kvant_trial *trial, const kvant_trial_buffer *buffer, uint32_t offset,
+                              uint32_t words);
+
 /* Runs a kernel on the reference alone, to prepare the input of another one. */
 void kvant_trial_prepare(kvant_trial *trial, kvant_kernel kernel, const void *params,
                          kvant_trial_buffer *const *bindings);

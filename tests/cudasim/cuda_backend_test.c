@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The CUDA backend on the simulated driver: listing, copies, failures of every driver call, faults of
- * kernels. Its kernels are tested by the conformance suite.
+ * The CUDA backend on the simulated driver: listing, copies, failures of every driver call, faults
+ * of kernels. Its kernels are tested by the conformance suite.
  */
 #include "cmocka_headers.h"
 

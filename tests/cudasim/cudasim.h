@@ -8,6 +8,7 @@
  * Variables, read by the simulator alone:
  *   CUDASIM_DEVICES   devices to offer, 1 unless set
  *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
+ *   CUDASIM_ORDER     reverse: the last thread of a block goes first, which shows other races
  *   CUDASIM_NAME      another name for the devices, to see how a real driver's are treated
  *   CUDASIM_CONTRACT  set: the kernels count as compiled with another contract
  *   CUDASIM_FAIL      FUNCTION:N:CODE: the N-th call of that driver function (*: any) returns CODE

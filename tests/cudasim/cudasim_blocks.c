@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WARPS (CUDASIM_MAX_THREADS / CUDASIM_WARP)
@@ -42,6 +43,7 @@ static struct {
     thread threads[CUDASIM_MAX_THREADS];
     unsigned int count;
     unsigned int current;
+    int is_reversed; /* the last thread goes first */
     gathering block;
     gathering warps[WARPS];
     /* two meetings: a lane can be one ahead of another that has not read yet */
@@ -143,7 +145,8 @@ static void run_block(void)
     unsigned int ended = 0;
     while (ended < machine.count && machine.reason == NULL) {
         int progress = 0;
-        for (unsigned int i = 0; i < machine.count && machine.reason == NULL; i++) {
+        for (unsigned int turn = 0; turn < machine.count && machine.reason == NULL; turn++) {
+            unsigned int i = machine.is_reversed ? machine.count - 1u - turn : turn;
             thread *t = &machine.threads[i];
             if (!is_runnable(t)) {
                 continue;
@@ -199,6 +202,8 @@ int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index 
     machine.kernel = kernel;
     machine.params = params;
     machine.reason = NULL;
+    const char *order = getenv("CUDASIM_ORDER");
+    machine.is_reversed = order != NULL && strcmp(order, "reverse") == 0;
     int result = 0;
     sigaction(SIGSEGV, &action, &old_segv);
     sigaction(SIGBUS, &action, &old_bus);

@@ -38,7 +38,7 @@ context_object *cudasim_current(void);
 /* A variable of the environment as a number within limits. */
 int cudasim_number(const char *name, int otherwise, int least, int most);
 
-/* Locks the simulator. Anything but OK is what the function returns at once, through cudasim_end. */
+/* Locks the simulator. Anything but OK is what the function returns, through cudasim_end. */
 int cudasim_begin(const char *function, int needs_context);
 int cudasim_end(int code);
 void cudasim_lock(void);

@@ -72,7 +72,7 @@ static void refuses_every_truncation(void **state)
 static void refuses_altered_headers(void **state)
 {
     (void)state;
-    static const int32_t values[] = {0,       -1,     1,         3,         5,
+    static const int32_t values[] = {0,       -1,      1,         3,         5,
                                      1 << 20, 1 << 29, INT32_MAX, INT32_MIN, 0x616b3432};
     fixture_shape shape = FIXTURE_SHAPE;
     fixture_file file = fixture_model(&shape, 3);

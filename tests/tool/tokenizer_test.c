@@ -65,8 +65,8 @@ static void encodes_by_merging_the_best_pair(void **state)
     const uint32_t the_cat[] = {TOKENIZER_BOS, word(" the"), word(" "), word("c"), word("at")};
     check_encoding(&t, "the cat", the_cat, 5);
     /* one character of two bytes, then one that is not in the vocabulary: its bytes */
-    const uint32_t bytes[] = {TOKENIZER_BOS, word(" "), word("\xc3\xa9"), 3 + 0xe2, 3 + 0x82,
-                              3 + 0xac};
+    const uint32_t bytes[] = {TOKENIZER_BOS, word(" "), word("\xc3\xa9"),
+                              3 + 0xe2,      3 + 0x82,  3 + 0xac};
     check_encoding(&t, "\xc3\xa9\xe2\x82\xac", bytes, 6);
     tokenizer_release(&t);
     fixture_remove(&file);

@@ -47,8 +47,8 @@ fixture_file fixture_model(const fixture_shape *shape, uint64_t seed)
     size_t kv_dim = head_dim * (size_t)h[4];
     size_t vocab = (size_t)(h[5] < 0 ? -h[5] : h[5]);
     size_t layer = 2 * dim + 2 * dim * dim + 2 * dim * kv_dim + 3 * dim * hidden;
-    size_t floats = vocab * dim + layers * layer + dim + (size_t)h[6] * head_dim +
-                    (h[5] < 0 ? vocab * dim : 0);
+    size_t floats =
+        vocab * dim + layers * layer + dim + (size_t)h[6] * head_dim + (h[5] < 0 ? vocab * dim : 0);
     fixture_file file = {must(malloc(28 + 4 * floats)), 28 + 4 * floats, ""};
     for (size_t i = 0; i < 7; i++) {
         fixture_put_u32(&file, 4 * i, (uint32_t)h[i]);

@@ -20,12 +20,18 @@ typedef struct {
     int32_t header[7];
 } fixture_shape;
 
-#define FIXTURE_SHAPE {{32, 40, 2, 4, 2, 262, 24}}
+#define FIXTURE_SHAPE                                                                              \
+    {                                                                                              \
+        {                                                                                          \
+            32, 40, 2, 4, 2, 262, 24                                                               \
+        }                                                                                          \
+    }
 
 /* A model with random weights that fits its header. */
 fixture_file fixture_model(const fixture_shape *shape, uint64_t seed);
 
-/* The three special tokens, the 256 bytes, then `words`, scored by their order: the first is best. */
+/* The three special tokens, the 256 bytes, then `words`, scored by their order: the first
+ * is best. */
 fixture_file fixture_tokenizer(const char *const *words, size_t count);
 
 void fixture_put_u32(fixture_file *file, size_t offset, uint32_t word);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The CPU transformer: a batch gives what single tokens give, and attention through kvant gives what
- * a plain attention in double precision gives.
+ * The CPU transformer: a batch gives what single tokens give, and attention through kvant gives
+ * what a plain attention in double precision gives.
  */
 #include <math.h>
 #include <setjmp.h>
