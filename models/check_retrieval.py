@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Read retrieval.bin and retrieval_tok.bin with numpy alone, answer every case
 of retrieval_cases.json greedily with a KV cache, and print the accuracy."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Line-retrieval documents and the tokenizer that goes with them.
 
 A document is a list of lines, each with a two-word label and a five-digit

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Train a small transformer on line retrieval and export it for llama2.c.
 
     python3 train_retrieval.py --out .

@@ -283,9 +283,9 @@ static void print_table(const bench_session *s)
         text_table_cell(&table, "%s", row->recipe);
         text_table_cell(&table, "%.1f", row->us);
         text_table_cell(&table, "%" PRIu64, row->bytes);
-        text_table_cell(&table, "%.2f", row->gb_s);
-        text_table_cell(&table, "%.2f", s->copy_gb_s);
-        text_table_cell(&table, "%.1f %%", 100.0 * row->gb_s / s->copy_gb_s);
+        text_table_cell(&table, "%.3g", row->gb_s);
+        text_table_cell(&table, "%.3g", s->copy_gb_s);
+        text_table_cell(&table, "%.3g %%", 100.0 * row->gb_s / s->copy_gb_s);
         if (row->f16_us >= 0.0) {
             text_table_cell(&table, "%.1f", row->f16_us);
         } else {

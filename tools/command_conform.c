@@ -102,7 +102,7 @@ static int run_device(conform_work *w, size_t index, kvant_conformance_report *o
     w->suite.device_index = (uint32_t)device_index;
     kvant_status status = kvant_conformance_run(&w->suite, out_report);
     if (status != KVANT_OK) {
-        snprintf(error->text, sizeof error->text, "%s: %s (%s)", select,
+        snprintf(error->text, sizeof error->text, "%s: %.380s (%s)", select,
                  out_report->error[0] != '\0' ? out_report->error : "the suite did not run",
                  kvant_status_name(status));
         error->code = TOOL_NO_DEVICE;

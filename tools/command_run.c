@@ -27,15 +27,12 @@ typedef struct {
 static const char *const prefill_choices[] = {"batch", "token", NULL};
 
 static const char details[] =
-    "Loads a llama2.c checkpoint (version 0, fp32), runs the transformer on the CPU with every K, "
-    "V\n"
-    "and attention on the device, prints the text that the first recipe generates after the "
-    "prompt,\n"
-    "then one row a recipe, each replayed on the same tokens and compared with f16:\n"
+    "Loads a llama2.c checkpoint (version 0, fp32), runs the transformer on the CPU with every\n"
+    "K, V and attention on the device, prints the prompt and what the first recipe generates\n"
+    "after it, then one row a recipe, each replayed on the same tokens and compared with f16:\n"
     "  bytes, ratio   of the whole cache as allocated for the prompt and --steps; bits per value\n"
-    "  KLD            of the next-token distributions, KL(f16 || recipe) in nats, over all "
-    "generated\n"
-    "                 positions; same top: share of positions where both prefer the same token\n"
+    "  KLD            of the next-token distributions, KL(f16 || recipe) in nats, over all\n"
+    "                 generated positions; same top: share where both prefer the same token\n"
     "  tokens/s       decode steps, transformer included\n"
     "  digest         of the compressed bytes: the same on every device\n"
     "With --cases every recipe answers the questions of a JSON file, [{\"prompt\", \"answer\"}], "

@@ -60,7 +60,12 @@ static int run_command(tool_globals *globals, int argc, char **argv)
 {
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, argv[0]) == 0) {
-            return commands[i].run(globals, argc, argv);
+            int code = commands[i].run(globals, argc, argv);
+            if ((fflush(stdout) != 0 || ferror(stdout)) && code == TOOL_DONE) {
+                fprintf(stderr, "kvant %s: the output could not be written\n", argv[0]);
+                code = TOOL_CHECK_FAILED;
+            }
+            return code;
         }
     }
     return unknown_command(argv[0]);

@@ -18,11 +18,12 @@ static uint32_t sequences_in_shard(const kvant_cache *cache, uint32_t shard)
     return rest < cache->shard_sequences ? rest : cache->shard_sequences;
 }
 
-static kvant_status plan_shards(kvant_cache *cache)
+/* Checks that the buffers can be bound, and how many sequences one of them takes. */
+static kvant_status plan_shards(const kvant_context *context, const kvant_layout *layout,
+                                uint32_t *out_sequences)
 {
-    const kvant_layout *layout = &cache->layout;
     uint64_t region = (uint64_t)layout->region_words * 4u;
-    uint64_t most = cache->context->limits.max_buffer_bytes;
+    uint64_t most = context->limits.max_buffer_bytes;
     if (most > UINT64_C(4) * UINT32_MAX) {
         most = UINT64_C(4) * UINT32_MAX; /* offsets are words in 32 bits */
     }
@@ -32,18 +33,43 @@ static kvant_status plan_shards(kvant_cache *cache)
                           "bind %llu",
                           (unsigned long long)region, (unsigned long long)most);
     }
+    uint64_t shared = layout->scratch_bytes > layout->bytes.transient_bytes
+                          ? layout->scratch_bytes
+                          : layout->bytes.transient_bytes;
+    if (shared > most) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "the scratch of a prompt or of attention takes %llu bytes, a kernel of "
+                          "this device can bind %llu",
+                          (unsigned long long)shared, (unsigned long long)most);
+    }
     uint64_t sequences = most / region;
-    cache->shard_sequences = sequences < layout->desc.sequences ? (uint32_t)sequences
-                                                                : layout->desc.sequences;
-    cache->shards =
-        (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
+    *out_sequences = sequences < layout->desc.sequences ? (uint32_t)sequences
+                                                        : layout->desc.sequences;
     return KVANT_OK;
+}
+
+kvant_status kvant_cache_supports(kvant_context *context, const kvant_cache_desc *desc)
+{
+    if (context == NULL || desc == NULL) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "context or desc is NULL");
+    }
+    kvant_layout layout;
+    kvant_status status = kvant_layout_make(&context->host, desc, &layout);
+    if (status != KVANT_OK) {
+        return status;
+    }
+    uint32_t sequences;
+    status = plan_shards(context, &layout, &sequences);
+    kvant_layout_free(&context->host, &layout);
+    return status == KVANT_OK ? kvant_context_prepare(context) : status;
 }
 
 static kvant_status allocate_host(kvant_cache *cache)
 {
     kvant_host *host = &cache->context->host;
     const kvant_layout *layout = &cache->layout;
+    cache->shards =
+        (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
     size_t streams = (size_t)layout->desc.layers * layout->desc.sequences;
     cache->stores =
         kvant_allocate(host, (size_t)layout->desc.layers * cache->shards * sizeof *cache->stores);
@@ -128,7 +154,7 @@ kvant_status kvant_cache_create(kvant_context *context, const kvant_cache_desc *
     cache->context = context;
     status = kvant_layout_make(&context->host, desc, &cache->layout);
     if (status == KVANT_OK) {
-        status = plan_shards(cache);
+        status = plan_shards(context, &cache->layout, &cache->shard_sequences);
     }
     if (status == KVANT_OK) {
         status = allocate_host(cache);

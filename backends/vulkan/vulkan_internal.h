@@ -12,16 +12,16 @@
 #include "backend.h"
 #include "vulkan_symbols.h"
 
-#define KVANT_VULKAN_BATCHES 8u            /* in flight, at most */
-#define KVANT_VULKAN_BATCH_COMMANDS 256u   /* then the batch is submitted */
-#define KVANT_VULKAN_BATCH_SETS 256u       /* descriptor sets of a batch */
-#define KVANT_VULKAN_SET_CACHE 256u        /* slots of a batch's table of sets; a power of 2 */
+#define KVANT_VULKAN_BATCHES 8u          /* in flight, at most */
+#define KVANT_VULKAN_BATCH_COMMANDS 256u /* then the batch is submitted */
+#define KVANT_VULKAN_BATCH_SETS 256u     /* descriptor sets of a batch */
+#define KVANT_VULKAN_SET_CACHE 256u      /* slots of a batch's table of sets; a power of 2 */
 #define KVANT_VULKAN_STAGING_BYTES (UINT64_C(4) << 20)
-#define KVANT_VULKAN_UPDATE_BYTES 4096u    /* uploads up to this size travel in the command buffer */
+#define KVANT_VULKAN_UPDATE_BYTES 4096u /* uploads up to this size travel in the command buffer */
 #define KVANT_VULKAN_PUSH_BYTES 128u
-#define KVANT_VULKAN_SHARED_BYTES 32768u   /* shared memory that the kernels may need */
-#define KVANT_VULKAN_ROW_VARIANTS 4u       /* attention for 1, 2, 4 and 8 query rows */
-#define KVANT_VULKAN_NARROW_LANES 8u       /* a work-group that is one vector of a CPU */
+#define KVANT_VULKAN_SHARED_BYTES 32768u /* shared memory that the kernels may need */
+#define KVANT_VULKAN_ROW_VARIANTS 4u     /* attention for 1, 2, 4 and 8 query rows */
+#define KVANT_VULKAN_NARROW_LANES 8u     /* a work-group that is one vector of a CPU */
 
 typedef struct {
     const kvant_services *services;
@@ -88,9 +88,9 @@ struct kvant_backend_device {
     uint64_t barrier;          /* commands up to this one are behind a barrier */
     struct kvant_backend_buffer *condemned; /* destroyed by the caller, perhaps in use */
 
-    kvant_vulkan_staging upload;   /* a ring */
-    uint64_t upload_head;          /* bytes ever taken ... */
-    uint64_t upload_tail;          /* ... and given back */
+    kvant_vulkan_staging upload; /* a ring */
+    uint64_t upload_head;        /* bytes ever taken ... */
+    uint64_t upload_tail;        /* ... and given back */
     kvant_vulkan_staging download;
 
     VkDescriptorSetLayout set_layouts[KVANT_MAX_BINDINGS + 1u]; /* by the number of bindings */
@@ -134,8 +134,9 @@ kvant_status kvant_vulkan_allocate(kvant_backend_device *device, uint64_t bytes,
                                    VkMemoryPropertyFlags preferred,
                                    struct kvant_backend_buffer *buffer);
 void kvant_vulkan_free(kvant_backend_device *device, struct kvant_backend_buffer *buffer);
-kvant_status kvant_vulkan_staging_create(kvant_backend_device *device, kvant_vulkan_staging *staging,
-                                         VkBufferUsageFlags usage, VkMemoryPropertyFlags preferred);
+kvant_status kvant_vulkan_staging_create(kvant_backend_device *device,
+                                         kvant_vulkan_staging *staging, VkBufferUsageFlags usage,
+                                         VkMemoryPropertyFlags preferred);
 kvant_status kvant_vulkan_buffer_create(kvant_backend_device *device, uint64_t bytes,
                                         kvant_backend_buffer **out_buffer);
 void kvant_vulkan_buffer_destroy(kvant_backend_device *device, kvant_backend_buffer *buffer);

@@ -14,8 +14,8 @@ static kvant_status load_global_symbols(kvant_vulkan_instance *instance)
 {
     const kvant_services *services = instance->services;
     kvant_vulkan_symbols *vk = &instance->vk;
-    vk->vkGetInstanceProcAddr = (PFN_vkGetInstanceProcAddr)kvant_dynlib_symbol(
-        instance->library, "vkGetInstanceProcAddr");
+    vk->vkGetInstanceProcAddr =
+        (PFN_vkGetInstanceProcAddr)kvant_dynlib_symbol(instance->library, "vkGetInstanceProcAddr");
     const char *missing = vk->vkGetInstanceProcAddr == NULL ? "vkGetInstanceProcAddr" : NULL;
 #define LOAD(name)                                                                                 \
     if (missing == NULL) {                                                                         \
@@ -54,11 +54,10 @@ static kvant_status create_instance(kvant_vulkan_instance *instance)
     result = vk->vkCreateInstance(&info, NULL, &instance->handle);
     if (result != VK_SUCCESS) {
         instance->handle = VK_NULL_HANDLE;
-        return services->report(services, KVANT_ERROR_BACKEND_UNAVAILABLE, "vulkan",
-                                "vkCreateInstance returned %d%s", (int)result,
-                                result == VK_ERROR_INCOMPATIBLE_DRIVER
-                                    ? ": no Vulkan driver is installed"
-                                    : "");
+        return services->report(
+            services, KVANT_ERROR_BACKEND_UNAVAILABLE, "vulkan", "vkCreateInstance returned %d%s",
+            (int)result,
+            result == VK_ERROR_INCOMPATIBLE_DRIVER ? ": no Vulkan driver is installed" : "");
     }
     return KVANT_OK;
 }

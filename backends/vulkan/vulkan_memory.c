@@ -104,16 +104,16 @@ kvant_status kvant_vulkan_staging_create(kvant_backend_device *device,
                                          kvant_vulkan_staging *staging, VkBufferUsageFlags usage,
                                          VkMemoryPropertyFlags preferred)
 {
-    kvant_status status = kvant_vulkan_allocate(
-        device, KVANT_VULKAN_STAGING_BYTES, usage,
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, preferred,
-        &staging->buffer);
+    kvant_status status = kvant_vulkan_allocate(device, KVANT_VULKAN_STAGING_BYTES, usage,
+                                                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                                    VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
+                                                preferred, &staging->buffer);
     if (status != KVANT_OK) {
         return status;
     }
     void *mapped = NULL;
-    VkResult result = device->instance.vk.vkMapMemory(
-        device->handle, staging->buffer.memory, 0, VK_WHOLE_SIZE, 0, &mapped);
+    VkResult result = device->instance.vk.vkMapMemory(device->handle, staging->buffer.memory, 0,
+                                                      VK_WHOLE_SIZE, 0, &mapped);
     if (result != VK_SUCCESS) {
         kvant_vulkan_free(device, &staging->buffer);
         return kvant_vulkan_failed(device, "vkMapMemory", result);

@@ -21,8 +21,7 @@ typedef struct {
 } kernel_entry;
 
 static const kernel_entry kernels[KVANT_KERNEL_COUNT] = {
-#define KVANT_KERNEL(name, params, count, names, shape, exactness)                                 \
-    {#name ".spv", count, names},
+#define KVANT_KERNEL(name, params, count, names, shape, exactness) {#name ".spv", count, names},
 #include "kernels.def"
 #undef KVANT_KERNEL
 };
@@ -115,8 +114,8 @@ static kvant_status create_cache(kvant_backend_device *device)
             }
         }
     }
-    VkResult result = device->instance.vk.vkCreatePipelineCache(device->handle, &info, NULL,
-                                                                &device->cache);
+    VkResult result =
+        device->instance.vk.vkCreatePipelineCache(device->handle, &info, NULL, &device->cache);
     services->release(services, blob);
     if (result != VK_SUCCESS) {
         device->cache = VK_NULL_HANDLE;
@@ -173,8 +172,8 @@ static kvant_status create_layout(kvant_backend_device *device, uint32_t count)
         .bindingCount = count,
         .pBindings = bindings,
     };
-    VkResult result = vk->vkCreateDescriptorSetLayout(device->handle, &set, NULL,
-                                                      &device->set_layouts[count]);
+    VkResult result =
+        vk->vkCreateDescriptorSetLayout(device->handle, &set, NULL, &device->set_layouts[count]);
     if (result != VK_SUCCESS) {
         device->set_layouts[count] = VK_NULL_HANDLE;
         return kvant_vulkan_failed(device, "vkCreateDescriptorSetLayout", result);
@@ -250,8 +249,8 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
             },
         .layout = device->layouts[kernels[kernel].binding_count],
     };
-    VkResult result = device->instance.vk.vkCreateComputePipelines(
-        device->handle, device->cache, 1, &info, NULL, pipeline);
+    VkResult result = device->instance.vk.vkCreateComputePipelines(device->handle, device->cache, 1,
+                                                                   &info, NULL, pipeline);
     if (result == VK_SUCCESS) {
         return KVANT_OK;
     }
@@ -284,10 +283,9 @@ kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel ker
     }
     const kvant_embedded *code = kvant_embedded_find(kvant_vulkan_shaders, kernels[kernel].name);
     if (code == NULL || strcmp(code->contract_hash, KVANT_CONTRACT_HASH) != 0) {
-        return services->report(services, KVANT_ERROR_KERNEL_BUILD, "vulkan", "%s %s",
-                                kernels[kernel].name,
-                                code == NULL ? "is not in this build"
-                                             : "was compiled against another contract");
+        return services->report(
+            services, KVANT_ERROR_KERNEL_BUILD, "vulkan", "%s %s", kernels[kernel].name,
+            code == NULL ? "is not in this build" : "was compiled against another contract");
     }
     VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,

@@ -66,9 +66,9 @@ kvant_status kvant_vulkan_queue_create(kvant_backend_device *device)
                                              VK_BUFFER_USAGE_TRANSFER_SRC_BIT, 0);
     }
     if (status == KVANT_OK) {
-        status = kvant_vulkan_staging_create(device, &device->download,
-                                             VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-                                             VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+        status =
+            kvant_vulkan_staging_create(device, &device->download, VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                                        VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
     }
     if (status == KVANT_OK && device->timestamp_bits != 0) {
         VkQueryPoolCreateInfo queries = {
@@ -76,8 +76,8 @@ kvant_status kvant_vulkan_queue_create(kvant_backend_device *device)
             .queryType = VK_QUERY_TYPE_TIMESTAMP,
             .queryCount = 2,
         };
-        VkResult result = device->instance.vk.vkCreateQueryPool(device->handle, &queries, NULL,
-                                                                &device->queries);
+        VkResult result =
+            device->instance.vk.vkCreateQueryPool(device->handle, &queries, NULL, &device->queries);
         if (result != VK_SUCCESS) {
             device->queries = VK_NULL_HANDLE;
             status = kvant_vulkan_failed(device, "vkCreateQueryPool", result);
@@ -113,14 +113,12 @@ static kvant_status wait_for_batch(kvant_backend_device *device, kvant_vulkan_ba
         return KVANT_OK;
     }
     const kvant_vulkan_symbols *vk = &device->instance.vk;
-    VkResult result =
-        vk->vkWaitForFences(device->handle, 1, &batch->fence, VK_TRUE, UINT64_MAX);
+    VkResult result = vk->vkWaitForFences(device->handle, 1, &batch->fence, VK_TRUE, UINT64_MAX);
     if (result != VK_SUCCESS) {
         return kvant_vulkan_failed(device, "vkWaitForFences", result);
     }
     for (uint32_t i = 0; i < KVANT_VULKAN_BATCHES; i++) { /* the oldest first */
-        kvant_vulkan_batch *other =
-            &device->batches[(device->current + i) % KVANT_VULKAN_BATCHES];
+        kvant_vulkan_batch *other = &device->batches[(device->current + i) % KVANT_VULKAN_BATCHES];
         if (other->is_pending && other->serial <= batch->serial) {
             retire(device, other);
         }

@@ -159,24 +159,84 @@ static void run_oracle_saliency(kvant_trial *t, const void *data)
              t->metric * 100.0, lowest * 100.0);
 }
 
+/* ---- select alone -------------------------------------------------------------------------- */
+
+/* Many ties, saturated scores and forced tokens: the later of equals are taken. */
+static void run_oracle_select(kvant_trial *t, const void *data)
+{
+    kv_select_params p = *(const kv_select_params *)data;
+    kvant_trial_buffer *scratch = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *store = kvant_trial_add_buffer(t);
+    p.scores_offset = kvant_trial_region(t, scratch, p.tokens);
+    p.classes_offset = kvant_trial_region(t, scratch, (p.tokens + 31u) / 32u);
+    p.salient_offset = kvant_trial_region(t, store, p.tokens);
+    p.regular_offset = kvant_trial_region(t, store, p.tokens);
+    double *scores = kvant_trial_memory(t, p.tokens, sizeof *scores);
+    for (unsigned i = 0; i < p.tokens; i++) {
+        unsigned score = kvant_random_below(&t->random, 7u);
+        score = score == 6u ? 0xffffffffu : score * 1000u; /* as 0xfffffffe: below the forced */
+        scratch->words[p.scores_offset + i] = score;
+        int is_forced = i < p.forced_first || i + p.forced_last >= p.tokens;
+        scores[i] = is_forced ? 1e30 : score > 0xfffffffeu ? 4294967294.0 : score;
+    }
+    kvant_trial_device_only(t, KVANT_KERNEL_select, &p, (kvant_trial_buffer *[]){scratch, store});
+    unsigned char *chosen = kvant_trial_memory(t, p.tokens, 1u);
+    unsigned *order = kvant_trial_memory(t, p.tokens, sizeof *order);
+    oracle_select(scores, p.tokens, p.salient, chosen, order);
+    unsigned taken[2] = {0, 0};
+    for (unsigned i = 0; i < p.tokens; i++) {
+        unsigned list = chosen[i] ? p.salient_offset : p.regular_offset;
+        unsigned got = store->words[list + taken[chosen[i]]++];
+        unsigned bit = (scratch->words[p.classes_offset + i / 32u] >> (i % 32u)) & 1u;
+        if (got != p.first_position + i || bit != chosen[i]) {
+            kvant_trial_fail(t, "token %u should be %s, its list has %u, its class bit is %u", i,
+                             chosen[i] ? "salient" : "regular", got, bit);
+        }
+    }
+    t->words += p.tokens;
+}
+
+static void emit_select(kvant_case_sink *sink)
+{
+    static const kv_u32 shapes[][4] = {/* tokens, salient, forced first and last */
+                                       {100, 60, 0, 0},   {700, 420, 4, 32}, {257, 1, 0, 0},
+                                       {1000, 10, 4, 32}, {33, 33, 2, 2},    {64, 0, 1, 1}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        kv_select_params p = {.tokens = shapes[i][0],
+                              .salient = shapes[i][1],
+                              .forced_first = shapes[i][2],
+                              .forced_last = shapes[i][3],
+                              .maps = 1u,
+                              .first_position = 5u,
+                              .salient_stride = shapes[i][1],
+                              .regular_stride = shapes[i][0]};
+        kvant_emit(sink, 1, run_oracle_select, &p,
+                   "oracle/select/ties/tokens%u/salient%u/forced%u-%u", p.tokens, p.salient,
+                   p.forced_first, p.forced_last);
+    }
+}
+
 void kvant_cases_oracle_saliency(kvant_case_sink *sink)
 {
+    emit_select(sink);
     static const kvant_input_kind kinds[] = {KVANT_INPUT_GAUSSIAN, KVANT_INPUT_OUTLIERS};
-    static const kv_u32 shapes[][5] = {/* tokens, probes, query heads, KV heads, dimension */
-                                       {840, 42, 2, 1, 64},
-                                       {500, 25, 4, 2, 128},
-                                       {400, 20, 8, 2, 32}};
+    /* tokens, random and recent probes, query heads, KV heads, dimension; in the last one no probe
+     * row sees the last tokens */
+    static const kv_u32 shapes[][6] = {{840, 42, 42, 2, 1, 64},
+                                       {500, 25, 25, 4, 2, 128},
+                                       {400, 20, 20, 8, 2, 32},
+                                       {400, 40, 0, 2, 1, 64}};
     for (int kind = 0; kind < 2; kind++) {
-        for (uint32_t i = 0; i < 3u; i++) {
+        for (uint32_t i = 0; i < 4u; i++) {
             const kv_u32 *n = shapes[i];
             kvant_saliency_spec s = {
                 .tokens = n[0],
                 .rows = n[0],
                 .random = n[1],
-                .recent = n[1],
-                .q_heads = n[2],
-                .kv_heads = n[3],
-                .dim = n[4],
+                .recent = n[2],
+                .q_heads = n[3],
+                .kv_heads = n[4],
+                .dim = n[5],
                 .k_dtype = i % 3u,
                 .q_dtype = KV_DTYPE_F32,
                 .k_kind = kinds[kind],

@@ -81,7 +81,10 @@ int cudasim_contains(const void *memory, size_t bytes);
 void *cudasim_allocate_pinned(size_t bytes);
 int cudasim_free_pinned(void *memory);
 int cudasim_is_pinned(const void *memory, size_t bytes);
-/* All of both kinds, as when the last context goes. */
+/* Zeroed memory for what the driver keeps of its own. NULL: none left. */
+void *cudasim_new(size_t bytes);
+void cudasim_delete(void *memory);
+/* Everything of all kinds, as when the last context goes. */
 void cudasim_free_all(void);
 
 /* ---- for tests, which find them with dlsym ---- */

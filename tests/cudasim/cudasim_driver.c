@@ -248,6 +248,7 @@ EXPORT int cuDevicePrimaryCtxRelease_v2(int device)
     }
     if (--contexts[device].retained == 0) {
         contexts[device].fault = OK; /* the next use starts afresh */
+        contexts[device].streams = NULL;
     }
     int retained = 0;
     for (int i = 0; i < MAX_DEVICES; i++) {

@@ -26,6 +26,14 @@ typedef struct block {
 
 static block *blocks;
 
+/* What comes before an object. */
+typedef struct object {
+    _Alignas(16) struct object *next;
+    struct object *previous;
+} object;
+
+static object *objects;
+
 static size_t round_up(size_t bytes, size_t to)
 {
     return (bytes + to - 1u) / to * to;
@@ -120,8 +128,44 @@ int cudasim_contains(const void *memory, size_t bytes)
     return contains(memory, bytes, 0);
 }
 
+/* ---- objects: events, streams and the like ---- */
+
+void *cudasim_new(size_t bytes)
+{
+    object *o = calloc(1, sizeof *o + bytes);
+    if (o == NULL) {
+        return NULL;
+    }
+    o->next = objects;
+    if (objects != NULL) {
+        objects->previous = o;
+    }
+    objects = o;
+    return o + 1;
+}
+
+void cudasim_delete(void *memory)
+{
+    if (memory == NULL) {
+        return;
+    }
+    object *o = (object *)memory - 1;
+    if (o->previous != NULL) {
+        o->previous->next = o->next;
+    } else {
+        objects = o->next;
+    }
+    if (o->next != NULL) {
+        o->next->previous = o->previous;
+    }
+    free(o);
+}
+
 void cudasim_free_all(void)
 {
+    while (objects != NULL) {
+        cudasim_delete(objects + 1);
+    }
     while (blocks != NULL) {
         (void)release(blocks->memory, blocks->is_pinned);
     }

@@ -91,7 +91,7 @@ static int drain(stream_object *stream)
         } else if (c->kind == RECORD) {
             c->event->stream = NULL;
         }
-        free(c);
+        cudasim_delete(c);
     }
     stream->last = &stream->first;
     return stream->context->fault;
@@ -111,7 +111,7 @@ static int drain_all(void)
 
 static command *enqueue(stream_object *stream, command_kind kind)
 {
-    command *c = calloc(1, sizeof *c);
+    command *c = cudasim_new(sizeof *c);
     if (c != NULL) {
         c->kind = kind;
         *stream->last = c;
@@ -145,7 +145,7 @@ EXPORT int cuStreamCreate(stream_object **stream, unsigned int flags)
 {
     BEGIN(1);
     (void)flags;
-    stream_object *s = calloc(1, sizeof *s);
+    stream_object *s = cudasim_new(sizeof *s);
     if (s == NULL) {
         return cudasim_end(OUT_OF_MEMORY);
     }
@@ -169,7 +169,7 @@ EXPORT int cuStreamDestroy_v2(stream_object *stream)
             break;
         }
     }
-    free(stream);
+    cudasim_delete(stream);
     return cudasim_end(context->fault);
 }
 
@@ -192,7 +192,7 @@ EXPORT int cuEventCreate(event_object **event, unsigned int flags)
 {
     BEGIN(1);
     (void)flags;
-    *event = calloc(1, sizeof **event);
+    *event = cudasim_new(sizeof **event);
     return cudasim_end(*event != NULL ? OK : OUT_OF_MEMORY);
 }
 
@@ -203,7 +203,7 @@ EXPORT int cuEventDestroy_v2(event_object *event)
     if (event->stream != NULL) {
         (void)drain(event->stream);
     }
-    free(event);
+    cudasim_delete(event);
     return cudasim_end(OK);
 }
 
@@ -349,10 +349,10 @@ EXPORT int cuModuleLoadData(module_object **module, const void *image)
     if (!is_image(image)) {
         return cudasim_end(INVALID_IMAGE);
     }
-    module_object *m = calloc(1, sizeof *m);
+    module_object *m = cudasim_new(sizeof *m);
     void *hash = m != NULL ? cudasim_allocate(sizeof KVANT_CONTRACT_HASH) : NULL;
     if (hash == NULL) {
-        free(m);
+        cudasim_delete(m);
         return cudasim_end(OUT_OF_MEMORY);
     }
     m->hash = hash;
@@ -370,7 +370,7 @@ EXPORT int cuModuleUnload(module_object *module)
     cudasim_lock();
     int code = drain_all();
     (void)cudasim_free(module->hash);
-    free(module);
+    cudasim_delete(module);
     return cudasim_end(code);
 }
 

@@ -101,6 +101,26 @@ static void bad_shapes_are_refused(void **state)
     assert_int_equal(kvant_cache_plan(&good, NULL), KVANT_ERROR_INVALID_ARGUMENT);
 }
 
+/* What a device cannot bind is known before anything is allocated. */
+static void devices_are_asked_first(void **state)
+{
+    (void)state;
+    kvant_context_desc context_desc = KVANT_CONTEXT_DESC_INIT;
+    context_desc.backend = "host";
+    kvant_context *context = NULL;
+    assert_int_equal(kvant_context_create(&context_desc, &context), KVANT_OK);
+    kvant_cache_desc desc = paper_shape("zipcache");
+    assert_int_equal(kvant_cache_supports(context, &desc), KVANT_OK);
+    desc.k_dim = 7;
+    assert_int_equal(kvant_cache_supports(context, &desc), KVANT_ERROR_INVALID_ARGUMENT);
+    desc = paper_shape("f16");
+    desc.kv_heads = 32;
+    desc.prefill_tokens = 1u << 22; /* 64 GiB a sequence and layer */
+    assert_int_equal(kvant_cache_supports(context, &desc), KVANT_ERROR_LIMIT);
+    assert_int_equal(kvant_cache_supports(NULL, &desc), KVANT_ERROR_INVALID_ARGUMENT);
+    kvant_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +128,7 @@ int main(void)
         cmocka_unit_test(parts_add_up),
         cmocka_unit_test(f16_costs_what_it_should),
         cmocka_unit_test(bad_shapes_are_refused),
+        cmocka_unit_test(devices_are_asked_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,11 @@ typedef struct kvant_cache_bytes {
 KVANT_API kvant_status kvant_cache_plan(const kvant_cache_desc *desc,
                                         kvant_cache_bytes *out_bytes) KVANT_CHECK_RESULT;
 
+/* Whether this device can hold and run such a cache: KVANT_OK, or what kvant_cache_create or a later
+ * call would fail with. Builds the kernels to find out, allocates no device memory. */
+KVANT_API kvant_status kvant_cache_supports(kvant_context *context,
+                                            const kvant_cache_desc *desc) KVANT_CHECK_RESULT;
+
 KVANT_API kvant_status kvant_cache_create(kvant_context *context, const kvant_cache_desc *desc,
                                           kvant_cache **out_cache) KVANT_CHECK_RESULT;
 KVANT_API void kvant_cache_destroy(kvant_cache *cache);

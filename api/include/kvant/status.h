@@ -28,7 +28,7 @@ extern "C" {
     X(ERROR_INVALID_STATE, -2, "the object is not in a state that allows the call",                \
       "read the message: it names the call that is missing")                                       \
     X(ERROR_UNSUPPORTED, -3, "this device or recipe cannot do that",                               \
-      "ask kvant_context_supports or choose another recipe")                                       \
+      "ask kvant_cache_supports, or choose another recipe")                                       \
     X(ERROR_UNKNOWN_BACKEND, -4, "the backend selection has an unknown name or a syntax error",    \
       "use the names that the message lists")                                                      \
     X(ERROR_UNKNOWN_RECIPE, -5, "the recipe has an unknown name or a syntax error",                \
