@@ -67,8 +67,7 @@ KV_INLINE void make_weights(const kv_split *s, kv_u32 part, kv_u32 row, kv_u32 q
             weights = visible_tokens(s, query_position, i) ? kv_exps(difference)
                                                            : (kv_floats)(0.0f);
         }
-        KV_EXACT kv_floats units = weights * KV_WEIGHT_ONE;
-        sum += KV_TO_INTS(rint(units));
+        sum += kv_weight_units(weights);
         KV_STORE(weights, at);
     }
     s->exchange[row * KV_PARTS + part] = KV_U32(kv_sum_of(sum));

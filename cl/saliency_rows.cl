@@ -73,9 +73,8 @@ KV_INLINE void sum_exponentials(const kv_saliency_params *p, const kv_saliency_s
          token += KV_PARTS * KV_WIDTH) {
         kv_floats scores = KV_LOAD(&s->scores[row * KV_SPLIT_TOKENS + token - s->first]);
         KV_EXACT kv_floats difference = scores - largest;
-        KV_EXACT kv_floats weight = kv_exps(difference) * KV_WEIGHT_ONE;
-        sum += kv_saliency_visible(p, probe_position, token) ? KV_TO_INTS(rint(weight))
-                                                             : (kv_ints)(0);
+        kv_ints units = kv_weight_units(kv_exps(difference));
+        sum += kv_saliency_visible(p, probe_position, token) ? units : (kv_ints)(0);
     }
     s->sums[n] = KV_U32(kv_sum_of(sum));
 }

@@ -2,9 +2,9 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the packed
- * codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23) and the
- * unnormalised output of the split; attention_merge joins the splits.
+ * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the
+ * packed codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23)
+ * and the unnormalised output of the split; attention_merge joins the splits.
  *
  * One work-group does one split of one KV head for up to KV_ROWS query rows, and reads each word of
  * K and V once for all of them. The work goes chunk by chunk (32 channels of K, 32 tokens of V):
@@ -23,10 +23,10 @@ KV_BINDING(2, readonly, positions);
 KV_BINDING(3, writeonly, partials);
 KV_PARAMS(kv_attention_params);
 
-/* On wide work-groups keys pass through shared memory, so that global reads are whole sectors, and a
- * lane carries all rows. A work-group of 8 lanes is the vector of a CPU, where each access to memory
- * costs the same and code must stay small: there a lane carries one row at a time, and four tokens
- * (or channels), which share the loads of the operands. */
+/* On wide work-groups keys pass through shared memory, so that global reads are whole sectors, and
+ * a lane carries all rows. A work-group of 8 lanes is the vector of a CPU, where each access to
+ * memory costs the same and code must stay small: there a lane carries one row at a time, and four
+ * tokens (or channels), which share the loads of the operands. */
 const bool is_wide = KV_LANES > 8u;
 const kv_u32 ROWS_AT_ONCE = is_wide ? ROWS : 1u;
 

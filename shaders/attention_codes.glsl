@@ -32,8 +32,8 @@ void NAMED(add_products)(kv_u32 word, kv_u32 number, kv_u32 at, kv_u32 stride)
     }
 }
 
-/* One chunk of K: channels 4 * quad .. 4 * (quad + words) - 1 of token groups (words along the
- * tokens) [group, end_group) of the split. Adds dot * steps[slot * step_stride + step] to the scores
+/* One chunk of K: channels 4 * quad .. 4 * (quad + words) - 1 of the words [first_group, end_group)
+ * along the tokens of the split. Adds dot * steps[slot * step_stride + step] to the scores
  * or, for the first chunk of a sum, to its base. With several blocks of tokens at hand each has
  * its own slots. */
 void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u32 words,
@@ -85,8 +85,8 @@ void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u3
     }
 }
 
-/* One chunk of V: 4 * quads tokens from `chunk` of the split on, words [first_column, end_column) of
- * their rows. Adds the sums to the output. With several groups of channels at hand each group of
+/* One chunk of V: 4 * quads tokens from `chunk` of the split on, words [first_column, end_column)
+ * of their rows. Adds the sums to the output. With several groups of channels at hand each group of
  * columns_of_group words has its own slots. `params` is the word of the parameters of channel 0. */
 void NAMED(sum_chunk)(kv_u32 chunk, kv_u32 quads, kv_u32 first_column, kv_u32 end_column,
                       kv_u32 columns_of_group, kv_u32 first_slot, kv_u32 params, bool is_tokenwise)
@@ -113,7 +113,8 @@ void NAMED(sum_chunk)(kv_u32 chunk, kv_u32 quads, kv_u32 first_column, kv_u32 en
                 for (kv_u32 row = 0u; row < ROWS_AT_ONCE; row++) {
                     kv_u32 at = (row0 + row) * KV_MAX_HEAD_DIM + channel;
                     kv_i32 dot_product = NAMED(dots)[row * NAMED(codes_of_lane) + i];
-                    KV_EXACT kv_f32 product = kv_int_to_float(dot_product) * steps[slot + row0 + row];
+                    KV_EXACT kv_f32 product =
+                        kv_int_to_float(dot_product) * steps[slot + row0 + row];
                     KV_EXACT kv_f32 scaled = scale * product;
                     KV_EXACT kv_f32 shifted =
                         minimum * sum_of_slot(slot + row0 + row, is_tokenwise);

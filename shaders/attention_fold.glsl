@@ -166,8 +166,8 @@ void fold_rows(kv_u32 length, kv_u32 chunk_length)
 /* ---- V: the weights of chunks of 32 tokens ---- */
 
 /* Operands of `chunks` chunks from token `start` of the split on and `groups` groups of `length`
- * channels from number `group` on, slot = (chunk * groups + group) * ROWS + row. steps[slot] is their
- * unit. With parameters per channel there is one group, and weights are folded with nothing. */
+ * channels from number `group` on, slot = (chunk * groups + group) * ROWS + row. steps[slot] is
+ * their unit. With parameters per channel there is one group, and nothing is folded in. */
 void fold_weights(kv_u32 start, kv_u32 chunks, kv_u32 group, kv_u32 groups, kv_u32 length)
 {
     bool is_tokenwise = kv_is_channelwise(v.grouping) == 0u;

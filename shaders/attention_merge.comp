@@ -2,9 +2,9 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * attention_merge: the partial results of a query row's splits, joined in index order into the output
- * and, where asked, its log-sum-exp. A row that sees no token gives 0 and minus infinity. One
- * work-group does one query row; a lane keeps pairs of channels.
+ * attention_merge: the partial results of a query row's splits, joined in index order into the
+ * output and, where asked, its log-sum-exp. A row that sees no token gives 0 and minus infinity.
+ * One work-group does one query row; a lane keeps pairs of channels.
  */
 #include "kernel.glsl"
 

@@ -2,8 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * parameters: the extrema of each group of an event to its stored scale and minimum. One item is one
- * group, one word.
+ * parameters: the extrema of each group of an event to its stored scale and minimum. One item is
+ * one group, one word.
  */
 #include "kernel.glsl"
 

@@ -2,8 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * prefill: causal attention of a prompt over its uncompressed K and V, as caller tensors. Keys go by
- * in chunks of 32 with a running maximum (flash attention), in exactly the reference's order.
+ * prefill: causal attention of a prompt over its uncompressed K and V, as caller tensors. Keys go
+ * by in chunks of 32 with a running maximum (flash attention), in exactly the reference's order.
  *
  * One work-group does KV_ROWS query rows of one query head. A chunk of K, then of V, lies in shared
  * memory as the halves that the cache would hold. For scores a lane has one token and one or more

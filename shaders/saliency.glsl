@@ -13,7 +13,7 @@
 
 const bool kv_is_wide = KV_LANES > 8u;
 
-/* Words of a key that one step handles, and their stride in shared memory: odd, no bank conflicts. */
+/* Words of a key that one step handles, and their stride in shared memory: odd, for the banks. */
 #define KEY_STEP 8u
 #define KEY_STRIDE 9u
 

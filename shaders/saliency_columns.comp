@@ -2,9 +2,9 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe rows
- * and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of one
- * KV head; a work-group takes KV_LANES tokens of one head at a time.
+ * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe
+ * rows and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of
+ * one KV head; a work-group takes KV_LANES tokens of one head at a time.
  */
 #include "kernel.glsl"
 

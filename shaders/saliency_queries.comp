@@ -5,8 +5,9 @@
  * saliency_queries: each probe row's query, with the softmax scale and the keys' channel scales
  * folded in, as int8. One item is one probe row of one query head.
  *
- * Keys are int8 codes about each channel's midrange, so an outlier channel costs the others nothing:
- * its scale lies in the query, and what is constant over the tokens does not change a softmax.
+ * Keys are int8 codes about each channel's midrange, so an outlier channel costs the others
+ * nothing: its scale lies in the query, and what is constant over the tokens does not change a
+ * softmax.
  */
 #include "kernel.glsl"
 

@@ -264,8 +264,8 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
                             (int)result, kernels[kernel].name, device->lanes);
 }
 
-/* Of the variants for 1, 2, 4 and 8 query rows the first that is made. A narrow work-group carries one
- * row at a time, so one variant does for all. */
+/* Of the variants for 1, 2, 4 and 8 query rows the first that is made. A narrow work-group carries
+ * one row at a time, so one variant does for all. */
 static uint32_t first_variant(const kvant_backend_device *device)
 {
     return device->lanes > KVANT_VULKAN_NARROW_LANES ? 0u : KVANT_VULKAN_ROW_VARIANTS - 1u;

@@ -240,22 +240,24 @@ kvant_status kvant_vulkan_flush(kvant_backend_device *device)
         return status;
     }
     batch->is_recording = 0;
+    const char *call = "vkEndCommandBuffer";
     VkResult result = vk->vkEndCommandBuffer(batch->commands);
-    if (result != VK_SUCCESS) {
-        return kvant_vulkan_failed(device, "vkEndCommandBuffer", result);
+    if (result == VK_SUCCESS) {
+        call = "vkResetFences";
+        result = vk->vkResetFences(device->handle, 1, &batch->fence);
     }
-    result = vk->vkResetFences(device->handle, 1, &batch->fence);
-    if (result != VK_SUCCESS) {
-        return kvant_vulkan_failed(device, "vkResetFences", result);
+    if (result == VK_SUCCESS) {
+        VkSubmitInfo submit = {
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .commandBufferCount = 1,
+            .pCommandBuffers = &batch->commands,
+        };
+        call = "vkQueueSubmit";
+        result = vk->vkQueueSubmit(device->queue, 1, &submit, batch->fence);
     }
-    VkSubmitInfo submit = {
-        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-        .commandBufferCount = 1,
-        .pCommandBuffers = &batch->commands,
-    };
-    result = vk->vkQueueSubmit(device->queue, 1, &submit, batch->fence);
     if (result != VK_SUCCESS) {
-        return kvant_vulkan_failed(device, "vkQueueSubmit", result);
+        device->is_lost = 1; /* commands that were accepted will never be executed */
+        return kvant_vulkan_failed(device, call, result);
     }
     batch->is_pending = 1;
     batch->staging_end = device->upload_head;

@@ -7,7 +7,7 @@
 
 #include "vulkan_internal.h"
 
-/* A piece of the upload ring, at most `bytes` long, contiguous. Waits only when the ring is full. */
+/* A contiguous piece of the upload ring, at most `bytes` long. Waits only when the ring is full. */
 static kvant_status take_staging(kvant_backend_device *device, uint64_t bytes, uint64_t *out_offset,
                                  uint64_t *out_bytes)
 {

@@ -217,7 +217,6 @@ static void visit(kvant_case_sink *sink, const char *name, int quick, kvant_case
         if (options->log != NULL) {
             fprintf(options->log, "%s\n", name);
         }
-        r->report->case_count = 0;
         return;
     }
     if (options->max_failures != 0u && r->report->failed >= options->max_failures) {

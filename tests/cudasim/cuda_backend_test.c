@@ -61,7 +61,7 @@ static kvant_status report(const kvant_services *services, kvant_status status, 
 
 static const kvant_services services = {.allocate = allocate, .release = release, .report = report};
 
-/* ---- helpers ---- */
+/* ---- what the tests share ---- */
 
 static int reset(void **state)
 {
@@ -237,8 +237,8 @@ static void copies_and_fills(void **state)
 
 /* ---- failures ---- */
 
-/* A session from listing to closing. Returns the first failure. */
-static kvant_status whole_session(void)
+/* One use of a device, from listing to closing. Returns the first failure. */
+static kvant_status whole_use(void)
 {
     kvant_device_record record;
     kvant_backend_limits limits;
@@ -299,7 +299,7 @@ static void survives_every_failing_call(void **state)
             snprintf(plan, sizeof plan, "*:%d:%d", nth, codes[i]);
             setenv("CUDASIM_FAIL", plan, 1);
             last_message[0] = '\0';
-            kvant_status status = whole_session();
+            kvant_status status = whole_use();
             if (status == KVANT_OK) {
                 successes++;
             } else {
@@ -319,7 +319,7 @@ static void survives_every_failing_allocation(void **state)
     int limit = 0;
     for (; status != KVANT_OK; limit++) {
         allocations_left = limit;
-        status = whole_session();
+        status = whole_use();
         assert_true(status == KVANT_OK || status == KVANT_ERROR_OUT_OF_HOST_MEMORY);
         assert_nothing_left();
     }
@@ -342,7 +342,7 @@ static void translates_codes(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         setenv("CUDASIM_FAIL", cases[i].plan, 1);
-        assert_int_equal(whole_session(), cases[i].status);
+        assert_int_equal(whole_use(), cases[i].status);
         assert_nothing_left();
     }
 }
@@ -365,14 +365,14 @@ static void a_fault_loses_the_device(void **state)
     backend->buffer_destroy(device, buffer);
     backend->close(device);
     assert_nothing_left();
-    assert_int_equal(whole_session(), KVANT_OK);
+    assert_int_equal(whole_use(), KVANT_OK);
 }
 
 static void stale_kernels_are_refused(void **state)
 {
     (void)state;
     setenv("CUDASIM_CONTRACT", "another", 1);
-    kvant_status status = whole_session();
+    kvant_status status = whole_use();
     unsetenv("CUDASIM_CONTRACT");
     assert_int_equal(status, KVANT_ERROR_KERNEL_BUILD);
     assert_non_null(strstr(last_message, "stale"));
