@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the packed
- * codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23) and the
+ * attention: softmax(scale q K^T) V over one split of one sequence's segments, computed on the
+ * packed codes. It leaves, for each query row, the largest score, the sum of the weights (2^-23) and the
  * unnormalised output of the split; attention_merge joins the splits.
  *
  * Quantized segments are factored: parameters fold into the query (per channel), into the score
@@ -37,8 +37,8 @@ KV_INLINE void fold_queries(const kv_split *s, const kv_attention_params *p,
     KV_MEET();
 }
 
-/* What of KV_WIDTH tokens from i on a query row at `query_position` sees; as vector comparisons give
- * it. */
+/* What a query row at `query_position` sees of KV_WIDTH tokens from i on; as vector comparisons
+ * give it. */
 KV_INLINE kv_ints visible_tokens(const kv_split *s, kv_u32 query_position, kv_u32 i)
 {
     __global const kv_u32 *positions =

@@ -59,7 +59,7 @@ KV_KERNEL void kvant_attention_merge(const kv_attention_params p, __global const
             sum = sum + parts[i];
             for (kv_u32 channel = lane; channel < p.v_dim; channel += KV_LANES) {
                 KV_EXACT kv_f32 term = kv_float(partial[2u + channel]) * factor;
-                KV_EXACT kv_f32 total = output[channel] + term;
+                KV_EXACT kv_f32 total = output[channel] + kv_flush(term);
                 output[channel] = total;
             }
         }
@@ -72,7 +72,7 @@ KV_KERNEL void kvant_attention_merge(const kv_attention_params p, __global const
         kv_f32 inverse = kv_reciprocal(sum);
         for (kv_u32 channel = lane; channel < p.v_dim; channel += KV_LANES) {
             KV_EXACT kv_f32 value = output[channel] * inverse;
-            output[channel] = value;
+            output[channel] = kv_flush(value);
         }
         KV_EXACT kv_f32 log_sum = largest + kv_log(sum);
         row_lse = log_sum;

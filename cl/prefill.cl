@@ -192,7 +192,11 @@ KV_INLINE void add_tile(const kv_prefill *s, const kv_prefill_params *p, kv_u32 
                         s->kv_head * p->v_head_stride + channel;
             if (i % KV_CHUNK == 0u) {
                 KV_FOR_ROWS(row, rows) {
-                    output[row] = output[row] * s->factors[row * KV_TILE_CHUNKS + i / KV_CHUNK];
+                    if (s->tile + i < s->first_visible + row) {
+                        kv_f32 factor = s->factors[row * KV_TILE_CHUNKS + i / KV_CHUNK];
+                        KV_EXACT kv_floats scaled = output[row] * factor;
+                        output[row] = kv_floats_flush(scaled);
+                    }
                 }
             }
             kv_floats values = load_values(s->v, at, p->v_dtype);
@@ -235,8 +239,8 @@ KV_INLINE void store_rows(const kv_prefill *s, const kv_prefill_params *p, kv_u3
         KV_EXACT kv_f32 high = s->output[row * p->v_dim + channel + 1u];
         if (s->sums[row] > 0.0f) {
             kv_f32 inverse = kv_reciprocal(s->sums[row]);
-            low = low * inverse;
-            high = high * inverse;
+            low = kv_flush(low * inverse);
+            high = kv_flush(high * inverse);
         }
         if (p->out_dtype == KV_DTYPE_F32) {
             out[at] = kv_bits(low);

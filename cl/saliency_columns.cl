@@ -35,7 +35,8 @@ KV_INLINE void sum_columns(const kv_saliency_params *p, __global kv_u32 *scratch
                 kv_exps(difference) * kv_float(scratch[p->rows_offset + 2u * item + 1u]);
             probability = probability * KV_PROBABILITY_ONE;
             /* 2. Integer sum */
-            kv_words term = is_visible ? KV_WORDS_OF(KV_TO_INTS(rint(probability))) : (kv_words)(0u);
+            kv_words units = KV_WORDS_OF(KV_TO_INTS(rint(probability)));
+            kv_words term = is_visible ? units : (kv_words)(0u);
             low += term;
             high += low < term ? (kv_words)(1u) : (kv_words)(0u);
         }

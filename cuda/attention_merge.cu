@@ -80,8 +80,8 @@ KV_FN void kv_merge_batch(const kv_attention_params &p, const kv_u32 *partials, 
                 const kv_u32 *values = &partials[i * stride + 2u + channel];
                 KV_EXACT kv_f32 low = kv_float(values[0]) * factor;
                 KV_EXACT kv_f32 high = kv_float(values[1]) * factor;
-                row.output[j][0] = row.output[j][0] + low;
-                row.output[j][1] = row.output[j][1] + high;
+                row.output[j][0] = row.output[j][0] + kv_flush(low);
+                row.output[j][1] = row.output[j][1] + kv_flush(high);
             }
         }
     }
@@ -96,8 +96,8 @@ KV_FN kv_f32 kv_merge_normalise(kv_merge_row &row, kv_f32 largest)
     kv_f32 inverse = kv_reciprocal(row.sum);
 #pragma unroll
     for (kv_u32 j = 0u; j < KV_MERGE_PAIRS; j++) {
-        row.output[j][0] = row.output[j][0] * inverse;
-        row.output[j][1] = row.output[j][1] * inverse;
+        row.output[j][0] = kv_flush(row.output[j][0] * inverse);
+        row.output[j][1] = kv_flush(row.output[j][1] * inverse);
     }
     KV_EXACT kv_f32 log_sum = largest + kv_log(row.sum);
     return log_sum;

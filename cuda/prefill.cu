@@ -121,7 +121,7 @@ KV_FN void kv_prefill_output(const kv_prefill_params &p, const kv_u32 *v, kv_u32
 #pragma unroll
         for (kv_u32 row = 0u; row < KV_ROWS; row++) {
             visible[row] = kv_prefill_visible(p, first_row + row, chunk);
-            output[row] = shared.output[row][channel] * shared.factors[row];
+            output[row] = kv_flush(shared.output[row][channel] * shared.factors[row]);
         }
         for (kv_u32 i = 0u; i < tokens; i++) {
             kv_u32 at = p.v_offset + (chunk + i) * p.v_token_stride + kv_head * p.v_head_stride +
@@ -159,8 +159,8 @@ KV_FN void kv_prefill_store(const kv_prefill_params &p, kv_u32 first_row, kv_u32
         KV_EXACT kv_f32 log_sum = kv_float(0xff800000u);
         if (sum > 0.0f) {
             kv_f32 inverse = kv_reciprocal(sum);
-            low = low * inverse;
-            high = high * inverse;
+            low = kv_flush(low * inverse);
+            high = kv_flush(high * inverse);
             log_sum = shared.largest[row] + kv_log(sum);
         }
         kv_u32 at = p.out_offset + (first_row + row) * p.out_token_stride +

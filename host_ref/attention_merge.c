@@ -35,7 +35,7 @@ static void merge_row(const kv_attention_params *p, const kv_u32 *partials, kv_u
         sum = sum + part;
         for (kv_u32 channel = 0; channel < p->v_dim; channel++) {
             KV_EXACT kv_f32 term = kv_float(partial[2u + channel]) * factor;
-            KV_EXACT kv_f32 total = output[channel] + term;
+            KV_EXACT kv_f32 total = output[channel] + kv_flush(term);
             output[channel] = total;
         }
     }
@@ -48,7 +48,7 @@ static void merge_row(const kv_attention_params *p, const kv_u32 *partials, kv_u
     kv_f32 inverse = kv_reciprocal(sum);
     for (kv_u32 channel = 0; channel < p->v_dim; channel++) {
         KV_EXACT kv_f32 value = output[channel] * inverse;
-        output[channel] = value;
+        output[channel] = kv_flush(value);
     }
     KV_EXACT kv_f32 log_sum = largest + kv_log(sum);
     *lse = log_sum;

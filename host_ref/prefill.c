@@ -59,7 +59,7 @@ static void prefill_row(const kv_prefill_params *p, const kv_u32 *q, const kv_u3
         sum = sum * factor;
         for (kv_u32 channel = 0; channel < p->v_dim; channel++) {
             KV_EXACT kv_f32 scaled = output[channel] * factor;
-            output[channel] = scaled;
+            output[channel] = kv_flush(scaled);
         }
 
         /* 4. Weights and output, in token order */
@@ -85,7 +85,7 @@ static void prefill_row(const kv_prefill_params *p, const kv_u32 *q, const kv_u3
     kv_f32 inverse = kv_reciprocal(sum);
     for (kv_u32 channel = 0; channel < p->v_dim; channel++) {
         KV_EXACT kv_f32 value = output[channel] * inverse;
-        output[channel] = value;
+        output[channel] = kv_flush(value);
     }
     KV_EXACT kv_f32 log_sum = largest + kv_log(sum);
     *lse = log_sum;

@@ -109,8 +109,8 @@ void main()
                     KV_EXACT kv_f32 low_term = kv_float(partials[partial + 2u * pair]) * factor;
                     KV_EXACT kv_f32 high_term =
                         kv_float(partials[partial + 2u * pair + 1u]) * factor;
-                    low[i] = low[i] + low_term;
-                    high[i] = high[i] + high_term;
+                    low[i] = low[i] + kv_flush(low_term);
+                    high[i] = high[i] + kv_flush(high_term);
                 }
             }
         }
@@ -131,7 +131,7 @@ void main()
         if (pair < pairs) {
             KV_EXACT kv_f32 low_value = low[i] * inverse;
             KV_EXACT kv_f32 high_value = high[i] * inverse;
-            store_pair(at + 2u * pair, low_value, high_value);
+            store_pair(at + 2u * pair, kv_flush(low_value), kv_flush(high_value));
         }
     }
     if (p.lse_offset != KV_NO_OFFSET && KV_LANE == 0u) {

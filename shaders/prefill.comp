@@ -6,8 +6,8 @@
  * by in chunks of 32 with a running maximum (flash attention), in exactly the reference's order.
  *
  * One work-group does KV_ROWS query rows of one query head. A chunk of K, then of V, lies in shared
- * memory as the halves that the cache would hold. For scores a lane has one token and one or more
- * rows; for the output it has pairs of channels of all rows.
+ * memory as the halves that the cache would hold. For scores a lane has tokens and rows; for the
+ * output it has pairs of channels of all rows.
  */
 #include "kernel.glsl"
 
@@ -18,24 +18,33 @@ KV_BINDING(3, writeonly, outputs);
 KV_BINDING(4, writeonly, lse);
 KV_PARAMS(kv_prefill_params);
 
-/* Lanes that share a token take different rows. */
-const kv_u32 row_teams = KV_LANES >= 8u * KV_CHUNK ? 8u : KV_LANES >= KV_CHUNK ? KV_LANES / KV_CHUNK
-                                                                              : 1u;
+/* For scores a lane takes some tokens of a chunk and some rows; lanes that share tokens take other
+ * rows. A work-group of 8 lanes, the vector of a CPU, does all tokens and half of the rows at once. */
+const bool is_wide = KV_LANES > KV_CHUNK;
+const kv_u32 tokens_of_lane = is_wide ? 1u : KV_CHUNK / KV_LANES;
+const kv_u32 row_teams = KV_LANES >= KV_ROWS * KV_CHUNK ? KV_ROWS : is_wide ? KV_LANES / KV_CHUNK : 2u;
 const kv_u32 rows_of_lane = KV_ROWS / row_teams;
+const kv_u32 keys_of_lane = 8u * tokens_of_lane;
+const kv_u32 dots_of_lane = keys_of_lane * rows_of_lane;
 const kv_u32 pairs_of_lane = (KV_MAX_HEAD_DIM / 2u + KV_LANES - 1u) / KV_LANES;
 
 /* Words of a staged row: odd, so that lanes of different tokens meet different banks. */
 #define STAGE_STRIDE (KV_MAX_HEAD_DIM / 2u + 1u)
 
 shared kv_u32 stage[KV_CHUNK * STAGE_STRIDE];
-shared kv_f32 query[KV_ROWS * KV_MAX_HEAD_DIM];
-shared kv_f32 scores[KV_ROWS * KV_CHUNK]; /* then weights */
+shared vec4 query[KV_ROWS * KV_MAX_HEAD_DIM / 4u]; /* [row][quad of channels] */
+shared kv_f32 scores[KV_ROWS * KV_CHUNK];          /* [row][token] */
+shared vec4 weights[KV_ROWS * KV_CHUNK / 4u];      /* [row][quad of tokens] */
 shared kv_f32 largest[KV_ROWS];
 shared kv_f32 factors[KV_ROWS];
 shared kv_f32 sums[KV_ROWS];
 
 kv_u32 first_row;
 kv_u32 rows;
+/* The output of the lane's pairs of channels, [pair][row]. */
+const kv_u32 values_of_lane = pairs_of_lane * KV_ROWS;
+kv_f32 low_sums[values_of_lane];
+kv_f32 high_sums[values_of_lane];
 
 /* Keys that a row sees, of the chunk. */
 kv_u32 tokens_of(kv_u32 row, kv_u32 chunk)
@@ -44,31 +53,38 @@ kv_u32 tokens_of(kv_u32 row, kv_u32 chunk)
     return row < rows && visible > chunk ? kv_min_u32(KV_CHUNK, visible - chunk) : 0u;
 }
 
-/* A chunk of K or V as packed halves. */
+/* A chunk of K or V as packed halves. A lane's pairs are KV_LANES apart; token and pair are stepped
+ * along, because integer division is slow. */
 #define STAGE_CHUNK(words, first_token, tokens, offset, token_stride, dim, dtype)                  \
     {                                                                                              \
         kv_u32 pairs = (dim) / 2u;                                                                 \
-        KV_FOR_LANES(i, (tokens) * pairs)                                                          \
-        {                                                                                          \
-            kv_u32 token = i / pairs;                                                              \
-            kv_u32 at = (offset) + ((first_token) + token) * (token_stride) + i % pairs * 2u;      \
-            stage[token * STAGE_STRIDE + i % pairs] =                                              \
+        kv_u32 pair = KV_LANE % pairs;                                                             \
+        for (kv_u32 token = KV_LANE / pairs; token < (tokens);) {                                  \
+            kv_u32 at = (offset) + ((first_token) + token) * (token_stride) + pair * 2u;           \
+            stage[token * STAGE_STRIDE + pair] =                                                   \
                 kv_cache_half(KV_LOAD(words, at, dtype)) |                                         \
                 (kv_cache_half(KV_LOAD(words, at + 1u, dtype)) << 16);                             \
+            pair += KV_LANES % pairs;                                                              \
+            token += KV_LANES / pairs + (pair >= pairs ? 1u : 0u);                                 \
+            pair -= pair >= pairs ? pairs : 0u;                                                    \
         }                                                                                          \
     }
 
 /* 1. Fold the softmax scale into the query */
 void fold_queries(kv_u32 q_head)
 {
-    KV_FOR_LANES(i, rows * p.k_dim)
+    kv_u32 quads = p.k_dim / 4u;
+    KV_FOR_LANES(i, rows * quads)
     {
-        kv_u32 row = i / p.k_dim;
-        kv_u32 channel = i % p.k_dim;
+        kv_u32 row = i / quads;
         kv_u32 at = p.q_offset + (first_row + row) * p.q_token_stride + q_head * p.q_head_stride +
-                    channel;
-        KV_EXACT kv_f32 x = kv_query_value(KV_LOAD(q, at, p.q_dtype)) * p.scale;
-        query[row * KV_MAX_HEAD_DIM + channel] = x;
+                    i % quads * 4u;
+        vec4 x;
+        for (kv_u32 n = 0u; n < 4u; n++) {
+            KV_EXACT kv_f32 scaled = kv_query_value(KV_LOAD(q, at + n, p.q_dtype)) * p.scale;
+            x[n] = scaled;
+        }
+        query[row * (KV_MAX_HEAD_DIM / 4u) + i % quads] = x;
     }
     KV_FOR_LANES(row, KV_ROWS)
     {
@@ -77,49 +93,55 @@ void fold_queries(kv_u32 q_head)
     }
 }
 
-/* 2. Scores: eight strided sums, then a fixed tree */
-void score_token(kv_u32 token, kv_u32 lane_first_row)
+/* 2. Scores: eight strided sums, then a fixed tree; of tokens token, token + KV_LANES, ... */
+void score_tokens(kv_u32 token, kv_u32 row0)
 {
-    KV_EXACT kv_f32 partial[rows_of_lane * 8u];
-    for (kv_u32 i = 0u; i < rows_of_lane * 8u; i++) {
+    KV_EXACT kv_f32 partial[dots_of_lane]; /* [token][row][8] */
+    for (kv_u32 i = 0u; i < dots_of_lane; i++) {
         partial[i] = 0.0f;
     }
     for (kv_u32 channel = 0u; channel < p.k_dim; channel += 8u) {
-        kv_f32 keys[8];
-        for (kv_u32 i = 0u; i < 4u; i++) {
-            kv_u32 word = stage[token * STAGE_STRIDE + channel / 2u + i];
+        kv_f32 keys[keys_of_lane]; /* [token][8] */
+        for (kv_u32 i = 0u; i < keys_of_lane / 2u; i++) {
+            kv_u32 row = token + i / 4u * KV_LANES;
+            kv_u32 word = stage[row * STAGE_STRIDE + channel / 2u + i % 4u];
             keys[2u * i] = kv_f16_to_f32(word & 0xffffu);
             keys[2u * i + 1u] = kv_f16_to_f32(word >> 16);
         }
         for (kv_u32 row = 0u; row < rows_of_lane; row++) {
-            kv_u32 at = (lane_first_row + row) * KV_MAX_HEAD_DIM + channel;
-            for (kv_u32 i = 0u; i < 8u; i++) {
-                KV_EXACT kv_f32 product = query[at + i] * keys[i];
-                partial[row * 8u + i] = partial[row * 8u + i] + product;
+            kv_u32 at = (row0 + row) * (KV_MAX_HEAD_DIM / 4u) + channel / 4u;
+            vec4 low = query[at];
+            vec4 high = query[at + 1u];
+            for (kv_u32 i = 0u; i < keys_of_lane; i++) {
+                kv_u32 n = i / 8u * rows_of_lane * 8u + row * 8u + i % 8u;
+                KV_EXACT kv_f32 product = (i % 8u < 4u ? low[i % 4u] : high[i % 4u]) * keys[i];
+                partial[n] = partial[n] + product;
             }
         }
     }
-    for (kv_u32 row = 0u; row < rows_of_lane; row++) {
-        kv_u32 i = row * 8u;
-        KV_EXACT kv_f32 even = (partial[i] + partial[i + 4u]) + (partial[i + 2u] + partial[i + 6u]);
-        KV_EXACT kv_f32 odd =
-            (partial[i + 1u] + partial[i + 5u]) + (partial[i + 3u] + partial[i + 7u]);
-        KV_EXACT kv_f32 score = even + odd;
-        scores[(lane_first_row + row) * KV_CHUNK + token] = score;
+    for (kv_u32 t = 0u; t < tokens_of_lane; t++) {
+        for (kv_u32 row = 0u; row < rows_of_lane; row++) {
+            kv_u32 i = (t * rows_of_lane + row) * 8u;
+            KV_EXACT kv_f32 even =
+                (partial[i] + partial[i + 4u]) + (partial[i + 2u] + partial[i + 6u]);
+            KV_EXACT kv_f32 odd =
+                (partial[i + 1u] + partial[i + 5u]) + (partial[i + 3u] + partial[i + 7u]);
+            KV_EXACT kv_f32 score = even + odd;
+            scores[(row0 + row) * KV_CHUNK + token + t * KV_LANES] = score;
+        }
     }
 }
 
-void score_chunk(kv_u32 tokens)
+/* Tokens past the last give scores that nobody reads. */
+void score_chunk()
 {
-    if (KV_LANES >= KV_CHUNK) {
-        kv_u32 token = KV_LANE % KV_CHUNK;
-        if (token < tokens && KV_LANE / KV_CHUNK < row_teams) {
-            score_token(token, KV_LANE / KV_CHUNK * rows_of_lane);
+    if (is_wide) {
+        if (KV_LANE / KV_CHUNK < row_teams) {
+            score_tokens(KV_LANE % KV_CHUNK, KV_LANE / KV_CHUNK * rows_of_lane);
         }
     } else {
-        KV_FOR_LANES(token, tokens)
-        {
-            score_token(token, 0u);
+        for (kv_u32 row0 = 0u; row0 < rows; row0 += rows_of_lane) {
+            score_tokens(KV_LANE, row0);
         }
     }
 }
@@ -143,13 +165,18 @@ void update_largest(kv_u32 chunk)
 /* 4. Weights */
 void weigh_chunk(kv_u32 chunk)
 {
-    KV_FOR_LANES(i, KV_ROWS * KV_CHUNK)
+    KV_FOR_LANES(i, KV_ROWS * KV_CHUNK / 4u)
     {
-        kv_u32 row = i / KV_CHUNK;
-        if (i % KV_CHUNK < tokens_of(row, chunk)) {
-            KV_EXACT kv_f32 difference = scores[i] - largest[row];
-            scores[i] = kv_exp(difference);
+        kv_u32 row = 4u * i / KV_CHUNK;
+        kv_u32 tokens = tokens_of(row, chunk);
+        vec4 x = vec4(0.0f);
+        for (kv_u32 n = 0u; n < 4u; n++) {
+            if (4u * i % KV_CHUNK + n < tokens) {
+                KV_EXACT kv_f32 difference = scores[4u * i + n] - largest[row];
+                x[n] = kv_exp(difference);
+            }
         }
+        weights[i] = x;
     }
 }
 
@@ -159,10 +186,53 @@ void sum_weights(kv_u32 chunk)
     KV_FOR_LANES(row, KV_ROWS)
     {
         KV_EXACT kv_f32 sum = sums[row] * factors[row];
-        for (kv_u32 i = 0u; i < tokens_of(row, chunk); i++) {
-            sum = sum + scores[row * KV_CHUNK + i];
+        kv_u32 tokens = tokens_of(row, chunk);
+        for (kv_u32 i = 0u; i < tokens; i += 4u) {
+            vec4 x = weights[row * (KV_CHUNK / 4u) + i / 4u];
+            for (kv_u32 n = 0u; n < 4u; n++) {
+                if (i + n < tokens) {
+                    sum = sum + x[n];
+                }
+            }
         }
         sums[row] = sum;
+    }
+}
+
+/* Adds the chunk to the output of pair number i of the lane: first rescaled, then in token order. A
+ * token that a row does not see has weight 0, and staged values are finite. */
+void sum_values(kv_u32 i, kv_u32 tokens)
+{
+    kv_u32 pair = kv_min_u32(KV_LANE + i * KV_LANES, p.v_dim / 2u - 1u);
+    KV_EXACT kv_f32 low[KV_ROWS];
+    KV_EXACT kv_f32 high[KV_ROWS];
+    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        low[row] = low_sums[i * KV_ROWS + row] * factors[row];
+        high[row] = high_sums[i * KV_ROWS + row] * factors[row];
+        low[row] = kv_flush(low[row]);
+        high[row] = kv_flush(high[row]);
+    }
+    for (kv_u32 token = 0u; token < tokens; token += 4u) {
+        kv_f32 low_values[4];
+        kv_f32 high_values[4];
+        for (kv_u32 n = 0u; n < 4u; n++) {
+            kv_u32 word = stage[kv_min_u32(token + n, tokens - 1u) * STAGE_STRIDE + pair];
+            low_values[n] = kv_f16_to_f32(word & 0xffffu);
+            high_values[n] = kv_f16_to_f32(word >> 16);
+        }
+        for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+            vec4 x = weights[row * (KV_CHUNK / 4u) + token / 4u];
+            for (kv_u32 n = 0u; n < 4u; n++) {
+                KV_EXACT kv_f32 low_product = x[n] * low_values[n];
+                KV_EXACT kv_f32 high_product = x[n] * high_values[n];
+                low[row] = low[row] + low_product;
+                high[row] = high[row] + high_product;
+            }
+        }
+    }
+    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        low_sums[i * KV_ROWS + row] = low[row];
+        high_sums[i * KV_ROWS + row] = high[row];
     }
 }
 
@@ -187,12 +257,9 @@ void main()
 
     fold_queries(q_head);
 
-    /* the output of the lane's pairs of channels, [pair][row] */
-    KV_EXACT kv_f32 low[pairs_of_lane * KV_ROWS];
-    KV_EXACT kv_f32 high[pairs_of_lane * KV_ROWS];
-    for (kv_u32 i = 0u; i < pairs_of_lane * KV_ROWS; i++) {
-        low[i] = 0.0f;
-        high[i] = 0.0f;
+    for (kv_u32 i = 0u; i < values_of_lane; i++) {
+        low_sums[i] = 0.0f;
+        high_sums[i] = 0.0f;
     }
     for (kv_u32 chunk = 0u; chunk < visible; chunk += KV_CHUNK) {
         kv_u32 tokens = kv_min_u32(KV_CHUNK, visible - chunk);
@@ -200,7 +267,7 @@ void main()
         STAGE_CHUNK(k, chunk, tokens, p.k_offset + kv_head * p.k_head_stride, p.k_token_stride,
                     p.k_dim, p.k_dtype)
         barrier();
-        score_chunk(tokens);
+        score_chunk();
         barrier();
         update_largest(chunk);
         STAGE_CHUNK(v, chunk, tokens, p.v_offset + kv_head * p.v_head_stride, p.v_token_stride,
@@ -209,28 +276,8 @@ void main()
         weigh_chunk(chunk);
         barrier();
         sum_weights(chunk);
-        for (kv_u32 i = 0u; i < pairs_of_lane; i++) {
-            kv_u32 pair = KV_LANE + i * KV_LANES;
-            if (pair < p.v_dim / 2u) {
-                for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-                    low[i * KV_ROWS + row] = low[i * KV_ROWS + row] * factors[row];
-                    high[i * KV_ROWS + row] = high[i * KV_ROWS + row] * factors[row];
-                }
-                for (kv_u32 token = 0u; token < tokens; token++) {
-                    kv_u32 word = stage[token * STAGE_STRIDE + pair];
-                    kv_f32 low_value = kv_f16_to_f32(word & 0xffffu);
-                    kv_f32 high_value = kv_f16_to_f32(word >> 16);
-                    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-                        if (token < tokens_of(row, chunk)) {
-                            kv_f32 weight = scores[row * KV_CHUNK + token];
-                            KV_EXACT kv_f32 low_product = weight * low_value;
-                            KV_EXACT kv_f32 high_product = weight * high_value;
-                            low[i * KV_ROWS + row] = low[i * KV_ROWS + row] + low_product;
-                            high[i * KV_ROWS + row] = high[i * KV_ROWS + row] + high_product;
-                        }
-                    }
-                }
-            }
+        for (kv_u32 i = 0u; i * KV_LANES < p.v_dim / 2u; i++) {
+            sum_values(i, tokens);
         }
     }
     barrier();
@@ -241,12 +288,12 @@ void main()
         kv_f32 inverse = sum > 0.0f ? kv_reciprocal(sum) : 0.0f;
         kv_u32 at = p.out_offset + (first_row + row) * p.out_token_stride +
                     q_head * p.out_head_stride;
-        for (kv_u32 i = 0u; i < pairs_of_lane; i++) {
+        for (kv_u32 i = 0u; i * KV_LANES < p.v_dim / 2u; i++) {
             kv_u32 pair = KV_LANE + i * KV_LANES;
             if (pair < p.v_dim / 2u) {
-                KV_EXACT kv_f32 low_value = low[i * KV_ROWS + row] * inverse;
-                KV_EXACT kv_f32 high_value = high[i * KV_ROWS + row] * inverse;
-                store_pair(at + 2u * pair, low_value, high_value);
+                KV_EXACT kv_f32 low_value = low_sums[i * KV_ROWS + row] * inverse;
+                KV_EXACT kv_f32 high_value = high_sums[i * KV_ROWS + row] * inverse;
+                store_pair(at + 2u * pair, kv_flush(low_value), kv_flush(high_value));
             }
         }
         if (p.lse_offset != KV_NO_OFFSET && KV_LANE == 0u) {

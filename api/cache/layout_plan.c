@@ -10,6 +10,7 @@
 #include "checked.h"
 #include "layout.h"
 #include "recipe_internal.h"
+#include "validate.h"
 
 enum { ALIGN_WORDS = 16, MAX_EVENTS = 1 << 20 };
 
@@ -100,8 +101,9 @@ static kvant_status check_shape(const kvant_cache_desc *desc)
     if (desc->max_queries > 1024) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "max_queries is above 1024");
     }
-    if (!isfinite(desc->scale) || desc->scale < 0.0f || desc->scale > 1024.0f) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "scale is not a number from 0 to 1024");
+    kvant_status status = kvant_check_scale(desc->scale);
+    if (status != KVANT_OK) {
+        return status;
     }
     if (desc->non_finite != KVANT_NON_FINITE_STRICT &&
         desc->non_finite != KVANT_NON_FINITE_SANITISE) {

@@ -5,8 +5,8 @@
  * integers, so that it has one result everywhere. docs/numerics.md gives the reasons and the
  * measured accuracy; tests hold an oracle that shares nothing with this file.
  *
- * fp32 subnormals never decide a result: inputs are cut where they could arise (kv_query_value,
- * kv_exp), because Vulkan devices may flush them.
+ * fp32 subnormals never decide a result: values are cut where they could arise (kv_query_value,
+ * kv_exp, kv_flush), because Vulkan devices may flush them.
  */
 #ifndef KVANT_CONTRACT_ARITH_H
 #define KVANT_CONTRACT_ARITH_H
@@ -140,6 +140,13 @@ KV_FN kv_f32 kv_query_value(kv_f32 x)
         return kv_float((kv_bits(x) & 0x80000000u) | 0x4e800000u);
     }
     return x;
+}
+
+/* A product that may be tiny: 0 below 2^-100. What remains is far enough from the subnormals that sums
+ * of it do not reach them either. */
+KV_FN kv_f32 kv_flush(kv_f32 x)
+{
+    return (kv_bits(x) & 0x7fffffffu) < 0x0d800000u ? 0.0f : x;
 }
 
 /* ---- order --------------------------------------------------------------------------------- */

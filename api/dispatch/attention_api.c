@@ -46,16 +46,8 @@ static bool is_codec(kvant_codec codec)
 
 static bool is_grouping(kvant_codec codec, kvant_grouping grouping, uint32_t length)
 {
-    if (codec == KVANT_CODEC_F16) {
-        return true;
-    }
-    if (grouping == KVANT_GROUPING_TOKEN_CHANNELS) {
-        return length == 8 || length == 16 || (length != 0 && length % 32 == 0);
-    }
-    if (grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
-        return length != 0 && length % KV_CHUNK == 0;
-    }
-    return (uint32_t)grouping <= KV_GROUP_CHANNEL_SEGMENT;
+    return codec == KVANT_CODEC_F16 || ((uint32_t)grouping <= KV_GROUP_CHANNEL_SEGMENT &&
+                                        kvant_is_group_length(grouping, length));
 }
 
 kvant_status kvant_attention_table(const kvant_segment *segments, uint32_t count,
@@ -129,10 +121,10 @@ static kvant_status check_heads(uint32_t q_heads, uint32_t kv_heads, uint32_t k_
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "%u query heads are not a multiple of %u KV heads", q_heads, kv_heads);
     }
-    if (!isfinite(scale) || scale < 0.0f || scale > 1024.0f) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "scale is not a number from 0 to 1024");
+    kvant_status status = kvant_check_scale(scale);
+    if (status == KVANT_OK) {
+        status = kvant_check_dim("k_dim", k_dim);
     }
-    kvant_status status = kvant_check_dim("k_dim", k_dim);
     return status == KVANT_OK ? kvant_check_dim("v_dim", v_dim) : status;
 }
 

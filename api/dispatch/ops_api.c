@@ -19,17 +19,6 @@ static bool is_integer_codec(kvant_codec codec)
            codec == KVANT_CODEC_INT8_SYMMETRIC;
 }
 
-static bool is_group_length(kvant_grouping grouping, uint32_t length)
-{
-    if (grouping == KVANT_GROUPING_TOKEN_CHANNELS) {
-        return length == 8 || length == 16 || (length != 0 && length % 32 == 0);
-    }
-    if (grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
-        return length != 0 && length % KV_CHUNK == 0;
-    }
-    return length == 0;
-}
-
 static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool takes_f16)
 {
     if (desc == NULL || desc->struct_size != sizeof *desc) {
@@ -41,7 +30,7 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
                           (int)desc->codec);
     }
     if ((uint32_t)desc->grouping > KV_GROUP_CHANNEL_SEGMENT ||
-        !is_group_length(desc->grouping, desc->group_length)) {
+        !kvant_is_group_length(desc->grouping, desc->group_length)) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "grouping %d with group_length %u",
                           (int)desc->grouping, desc->group_length);
     }
@@ -300,11 +289,11 @@ static kvant_status check_saliency_shape(const kvant_saliency_desc *desc)
                           (unsigned long long)probes, desc->tokens);
     }
     if ((uint32_t)desc->normaliser > KVANT_NORMALISER_PROBES ||
-        (uint32_t)desc->heads > KVANT_HEADS_GROUP || !isfinite(desc->scale) || desc->scale < 0.0f) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                          "normaliser, heads or scale has no known value");
+        (uint32_t)desc->heads > KVANT_HEADS_GROUP) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "normaliser or heads has no known value");
     }
-    return kvant_check_dim("dim", desc->dim);
+    kvant_status status = kvant_check_scale(desc->scale);
+    return status == KVANT_OK ? kvant_check_dim("dim", desc->dim) : status;
 }
 
 uint64_t kvant_saliency_scratch_bytes(const kvant_saliency_desc *desc)

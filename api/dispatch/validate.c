@@ -16,6 +16,29 @@ kvant_status kvant_check_dim(const char *name, uint32_t dim)
     return KVANT_OK;
 }
 
+kvant_status kvant_check_scale(float scale)
+{
+    /* below that, folded queries would come near the subnormal floats */
+    if (scale != 0.0f && !(scale >= 9.5367431640625e-7f && scale <= 1024.0f)) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "scale is %g, neither 0 (the default) nor from 2^-20 to 1024",
+                          (double)scale);
+    }
+    return KVANT_OK;
+}
+
+bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)
+{
+    if (grouping == KVANT_GROUPING_TOKEN_CHANNELS) {
+        return length == 8 || length == 16 ||
+               (length != 0 && length % KV_CHUNK == 0 && length <= KV_MAX_HEAD_DIM);
+    }
+    if (grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
+        return length != 0 && length % KV_CHUNK == 0;
+    }
+    return length == 0;
+}
+
 kvant_status kvant_check_words(const kvant_context *context, const char *name,
                                const kvant_buffer *buffer, uint64_t offset, uint64_t words)
 {

@@ -6,6 +6,7 @@
 #define KVANT_DISPATCH_VALIDATE_H
 
 #include "context_internal.h"
+#include "kvant/recipe.h"
 #include "params.h"
 
 /* The size that a tensor of an operation has. */
@@ -32,6 +33,13 @@ kv_view kvant_view_of(const kvant_tensor *resolved, uint32_t sequence, uint32_t 
 
 /* Head dimension: a multiple of 8, 8 .. 256. */
 kvant_status kvant_check_dim(const char *name, uint32_t dim);
+
+/* Softmax scale: 0 for the default, or 2^-20 .. 1024. */
+kvant_status kvant_check_scale(float scale);
+
+/* Whether a group length is possible for a grouping: 8, 16 or a multiple of 32 up to 256 channels, a
+ * multiple of 32 tokens, or none. */
+bool kvant_is_group_length(kvant_grouping grouping, uint32_t length);
 
 /* Fails with INVALID_ARGUMENT unless the buffer exists, belongs to the context and has that many
  * 32-bit words from `offset` on. */

@@ -13,9 +13,9 @@ kvant_status kvant_opencl_fill(kvant_backend_device *device, kvant_backend_buffe
     if (status != KVANT_OK || bytes == 0) {
         return status;
     }
-    cl_int error = device->api.clEnqueueFillBuffer(device->queue, buffer->memory, &word,
-                                                   sizeof word, (size_t)offset, (size_t)bytes, 0,
-                                                   NULL, NULL);
+    cl_int error =
+        device->api.clEnqueueFillBuffer(device->queue, buffer->memory, &word, sizeof word,
+                                        (size_t)offset, (size_t)bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueFillBuffer", error);
 }
 
@@ -38,18 +38,18 @@ kvant_status kvant_opencl_buffer_create(kvant_backend_device *device, uint64_t b
                                 "no memory for a buffer's entry");
     }
     cl_int error = CL_SUCCESS;
-    buffer->memory = device->api.clCreateBuffer(device->context, CL_MEM_READ_WRITE, (size_t)bytes,
-                                                NULL, &error);
+    buffer->memory =
+        device->api.clCreateBuffer(device->context, CL_MEM_READ_WRITE, (size_t)bytes, NULL, &error);
     if (error != CL_SUCCESS) {
         services->release(services, buffer);
         /* here it means what it says */
-        kvant_status no_memory = error == CL_OUT_OF_HOST_MEMORY  ? KVANT_ERROR_OUT_OF_HOST_MEMORY
-                                 : error == CL_INVALID_BUFFER_SIZE ? KVANT_ERROR_LIMIT
-                                                                   : KVANT_ERROR_OUT_OF_DEVICE_MEMORY;
-        return services->report(services, no_memory, "opencl",
-                                "clCreateBuffer of %llu bytes failed: %s (%d)",
-                                (unsigned long long)bytes, kvant_opencl_error_name(error),
-                                (int)error);
+        kvant_status no_memory = error == CL_OUT_OF_HOST_MEMORY ? KVANT_ERROR_OUT_OF_HOST_MEMORY
+                                 : error == CL_INVALID_BUFFER_SIZE
+                                     ? KVANT_ERROR_LIMIT
+                                     : KVANT_ERROR_OUT_OF_DEVICE_MEMORY;
+        return services->report(
+            services, no_memory, "opencl", "clCreateBuffer of %llu bytes failed: %s (%d)",
+            (unsigned long long)bytes, kvant_opencl_error_name(error), (int)error);
     }
     status = kvant_opencl_fill(device, buffer, 0, 0, bytes);
     if (status != KVANT_OK) {
@@ -67,24 +67,38 @@ void kvant_opencl_buffer_destroy(kvant_backend_device *device, kvant_backend_buf
     device->services->release(device->services, buffer);
 }
 
-/* A slot that no write uses any more. It waits only where as many uploads as there are slots are
- * still queued. */
-static kvant_status take_slot(kvant_backend_device *device, kvant_opencl_slot **out_slot)
+kvant_status kvant_opencl_make_slots(kvant_backend_device *device)
 {
     const kvant_services *services = device->services;
-    kvant_opencl_slot *slot = &device->slots[device->next_slot];
-    device->next_slot = (device->next_slot + 1u) % KVANT_OPENCL_SLOTS;
-    if (slot->bytes == NULL) {
-        slot->bytes = services->allocate(services, KVANT_OPENCL_SLOT_BYTES);
-        if (slot->bytes == NULL) {
-            return services->report(services, KVANT_ERROR_OUT_OF_HOST_MEMORY, "opencl",
-                                    "no memory to stage an upload");
+    device->staging =
+        services->allocate(services, (size_t)KVANT_OPENCL_SLOTS * KVANT_OPENCL_SLOT_BYTES);
+    if (device->staging == NULL) {
+        return services->report(services, KVANT_ERROR_OUT_OF_HOST_MEMORY, "opencl",
+                                "no memory to stage uploads");
+    }
+    return KVANT_OK;
+}
+
+void kvant_opencl_release_slots(kvant_backend_device *device)
+{
+    for (uint32_t i = 0; i < KVANT_OPENCL_SLOTS; i++) {
+        if (device->written[i] != NULL) {
+            device->api.clReleaseEvent(device->written[i]);
         }
     }
-    if (slot->written != NULL) {
-        cl_int error = device->api.clWaitForEvents(1, &slot->written);
-        device->api.clReleaseEvent(slot->written);
-        slot->written = NULL;
+    device->services->release(device->services, device->staging);
+}
+
+/* A slot that no write uses any more. It waits only where as many uploads as there are slots are
+ * still queued. */
+static kvant_status take_slot(kvant_backend_device *device, uint32_t *out_slot)
+{
+    uint32_t slot = device->next_slot;
+    device->next_slot = (slot + 1u) % KVANT_OPENCL_SLOTS;
+    if (device->written[slot] != NULL) {
+        cl_int error = device->api.clWaitForEvents(1, &device->written[slot]);
+        device->api.clReleaseEvent(device->written[slot]);
+        device->written[slot] = NULL;
         if (error != CL_SUCCESS) {
             return kvant_opencl_fail(device, "clWaitForEvents", error);
         }
@@ -103,21 +117,22 @@ kvant_status kvant_opencl_upload(kvant_backend_device *device, kvant_backend_buf
     cl_int error;
     if (bytes > KVANT_OPENCL_SLOT_BYTES) {
         /* a copy of a large tensor would cost more than to wait for its transfer */
-        error = device->api.clEnqueueWriteBuffer(device->queue, buffer->memory, CL_TRUE,
-                                                 (size_t)offset, (size_t)bytes, data, 0, NULL,
-                                                 NULL);
+        error =
+            device->api.clEnqueueWriteBuffer(device->queue, buffer->memory, CL_TRUE, (size_t)offset,
+                                             (size_t)bytes, data, 0, NULL, NULL);
     } else {
-        kvant_opencl_slot *slot = NULL;
+        uint32_t slot = 0;
         status = take_slot(device, &slot);
         if (status != KVANT_OK) {
             return status;
         }
-        memcpy(slot->bytes, data, (size_t)bytes);
+        unsigned char *staged = device->staging + (size_t)slot * KVANT_OPENCL_SLOT_BYTES;
+        memcpy(staged, data, (size_t)bytes);
         error = device->api.clEnqueueWriteBuffer(device->queue, buffer->memory, CL_FALSE,
-                                                 (size_t)offset, (size_t)bytes, slot->bytes, 0,
-                                                 NULL, &slot->written);
+                                                 (size_t)offset, (size_t)bytes, staged, 0, NULL,
+                                                 &device->written[slot]);
         if (error != CL_SUCCESS) {
-            slot->written = NULL;
+            device->written[slot] = NULL;
         }
     }
     return error == CL_SUCCESS ? KVANT_OK
@@ -131,9 +146,8 @@ kvant_status kvant_opencl_download(kvant_backend_device *device, kvant_backend_b
     if (status != KVANT_OK || bytes == 0) {
         return status;
     }
-    cl_int error =
-        device->api.clEnqueueReadBuffer(device->queue, buffer->memory, CL_TRUE, (size_t)offset,
-                                        (size_t)bytes, data, 0, NULL, NULL);
+    cl_int error = device->api.clEnqueueReadBuffer(
+        device->queue, buffer->memory, CL_TRUE, (size_t)offset, (size_t)bytes, data, 0, NULL, NULL);
     return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueReadBuffer", error);
 }
 
@@ -149,14 +163,4 @@ kvant_status kvant_opencl_copy(kvant_backend_device *device, kvant_backend_buffe
                                                    (size_t)source_offset, (size_t)target_offset,
                                                    (size_t)bytes, 0, NULL, NULL);
     return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, "clEnqueueCopyBuffer", error);
-}
-
-void kvant_opencl_release_slots(kvant_backend_device *device)
-{
-    for (uint32_t i = 0; i < KVANT_OPENCL_SLOTS; i++) {
-        if (device->slots[i].written != NULL) {
-            device->api.clReleaseEvent(device->slots[i].written);
-        }
-        device->services->release(device->services, device->slots[i].bytes);
-    }
 }

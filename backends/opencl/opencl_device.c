@@ -181,8 +181,7 @@ static void describe(const kvant_services *services, const kvant_opencl_api *api
                      const found_device *device, kvant_device_record *record)
 {
     memset(record, 0, sizeof *record);
-    record->kind =
-        (device->type & CL_DEVICE_TYPE_GPU) != 0 ? KVANT_DEVICE_GPU : KVANT_DEVICE_CPU;
+    record->kind = (device->type & CL_DEVICE_TYPE_GPU) != 0 ? KVANT_DEVICE_GPU : KVANT_DEVICE_CPU;
     device_text(api, device->id, CL_DEVICE_NAME, record->name, sizeof record->name);
     char version[11]; /* "OpenCL 3.0" */
     char driver[48];
@@ -241,14 +240,15 @@ static void choose_limits(kvant_backend_device *device, cl_device_type type,
                           kvant_backend_limits *limits)
 {
     const kvant_opencl_api *api = &device->api;
-    cl_uint units = (cl_uint)device_number(api, device->id, CL_DEVICE_MAX_COMPUTE_UNITS,
-                                           sizeof units);
+    cl_uint units =
+        (cl_uint)device_number(api, device->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof units);
     units = units > 0 ? units : 1u;
     int is_gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
+    device->is_cpu = !is_gpu;
     device->lanes = 1;
     if (is_gpu) {
-        size_t most = (size_t)device_number(api, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE,
-                                            sizeof most);
+        size_t most =
+            (size_t)device_number(api, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof most);
         device->lanes = most < GPU_LANES && most > 0 ? (uint32_t)most : GPU_LANES;
     }
     device->item_groups = is_gpu ? 0u : 16u * units;
@@ -270,8 +270,7 @@ static kvant_status open_queue(kvant_backend_device *device, cl_platform_id plat
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                                 (cl_context_properties)platform, 0};
     cl_int error = CL_SUCCESS;
-    device->context =
-        device->api.clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
+    device->context = device->api.clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
     if (error != CL_SUCCESS) {
         device->context = NULL;
         return kvant_opencl_fail(device, "clCreateContext", error);
@@ -286,8 +285,7 @@ static kvant_status open_queue(kvant_backend_device *device, cl_platform_id plat
 }
 
 kvant_status kvant_opencl_open(const kvant_services *services, uint32_t index,
-                               kvant_backend_device **out_device,
-                               kvant_backend_limits *out_limits)
+                               kvant_backend_device **out_device, kvant_backend_limits *out_limits)
 {
     kvant_backend_device *device = services->allocate(services, sizeof *device);
     if (device == NULL) {
@@ -311,6 +309,9 @@ kvant_status kvant_opencl_open(const kvant_services *services, uint32_t index,
         identify(device, found[index].platform);
         choose_limits(device, found[index].type, out_limits);
         status = open_queue(device, found[index].platform);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_opencl_make_slots(device);
     }
     if (status != KVANT_OK) {
         kvant_opencl_close(device);

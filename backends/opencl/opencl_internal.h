@@ -17,11 +17,6 @@
 /* Kernels and headers, as text (written by the build). */
 extern const kvant_embedded kvant_opencl_texts[];
 
-typedef struct {
-    unsigned char *bytes;
-    cl_event written; /* NULL: free */
-} kvant_opencl_slot;
-
 struct kvant_backend_device {
     const kvant_services *services;
     kvant_opencl_api api;
@@ -32,6 +27,7 @@ struct kvant_backend_device {
     char options[64];   /* of clCompileProgram */
     uint32_t lanes;
     uint32_t item_groups; /* at most that many work-groups for an ITEMS kernel; 0: any number */
+    int is_cpu; /* compiles at the first launch, and keeps what it compiled on disk itself */
     int is_lost;
     cl_program *headers; /* as many as header_names; made for the first kernel */
     const char **header_names;
@@ -39,7 +35,8 @@ struct kvant_backend_device {
     cl_program programs[KVANT_KERNEL_COUNT];
     cl_kernel kernels[KVANT_KERNEL_COUNT];
     cl_event marks[2];
-    kvant_opencl_slot slots[KVANT_OPENCL_SLOTS];
+    unsigned char *staging;               /* the slots, one after the other */
+    cl_event written[KVANT_OPENCL_SLOTS]; /* when a slot's write is done; NULL: it is free */
     uint32_t next_slot;
 };
 
@@ -57,8 +54,7 @@ kvant_status kvant_opencl_enumerate(const kvant_services *services,
                                     kvant_device_record *out_records, uint32_t capacity,
                                     uint32_t *out_count);
 kvant_status kvant_opencl_open(const kvant_services *services, uint32_t index,
-                               kvant_backend_device **out_device,
-                               kvant_backend_limits *out_limits);
+                               kvant_backend_device **out_device, kvant_backend_limits *out_limits);
 void kvant_opencl_close(kvant_backend_device *device);
 
 kvant_status kvant_opencl_buffer_create(kvant_backend_device *device, uint64_t bytes,
@@ -73,10 +69,14 @@ kvant_status kvant_opencl_copy(kvant_backend_device *device, kvant_backend_buffe
                                uint64_t target_offset, uint64_t bytes);
 kvant_status kvant_opencl_fill(kvant_backend_device *device, kvant_backend_buffer *buffer,
                                uint64_t offset, uint32_t word, uint64_t bytes);
+kvant_status kvant_opencl_make_slots(kvant_backend_device *device);
 void kvant_opencl_release_slots(kvant_backend_device *device);
 
 kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel);
 void kvant_opencl_release_programs(kvant_backend_device *device);
+
+/* Launches a kernel that is built with nothing to do, and waits. */
+kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel);
 
 kvant_status kvant_opencl_launch(kvant_backend_device *device, const kvant_launch *launch);
 kvant_status kvant_opencl_flush(kvant_backend_device *device);

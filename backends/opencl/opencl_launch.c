@@ -77,8 +77,8 @@ kvant_status kvant_opencl_mark(kvant_backend_device *device, uint32_t slot)
         device->api.clReleaseEvent(device->marks[slot]);
         device->marks[slot] = NULL;
     }
-    cl_int error = device->api.clEnqueueMarkerWithWaitList(device->queue, 0, NULL,
-                                                           &device->marks[slot]);
+    cl_int error =
+        device->api.clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &device->marks[slot]);
     return error == CL_SUCCESS ? KVANT_OK
                                : kvant_opencl_fail(device, "clEnqueueMarkerWithWaitList", error);
 }

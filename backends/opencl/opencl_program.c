@@ -4,7 +4,8 @@
  * or from the caller's cache.
  *
  * A cached blob is the device's binary behind a header that tells whether it is whole. The key
- * covers everything that the binary depends on; any doubt means to build again.
+ * covers everything that the binary depends on; any doubt means to build again. Drivers for CPUs have
+ * no such binary to give (theirs still compiles when it is launched) and a cache of their own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -73,8 +74,8 @@ static kvant_status make_program(kvant_backend_device *device, const kvant_embed
 {
     const char *source = (const char *)text->bytes;
     cl_int error = CL_SUCCESS;
-    *out_program = device->api.clCreateProgramWithSource(device->context, 1, &source, &text->size,
-                                                         &error);
+    *out_program =
+        device->api.clCreateProgramWithSource(device->context, 1, &source, &text->size, &error);
     if (error != CL_SUCCESS) {
         *out_program = NULL;
         return kvant_opencl_fail(device, "clCreateProgramWithSource", error);
@@ -128,9 +129,9 @@ static kvant_status report_build(kvant_backend_device *device, const char *name,
     }
     size_t size = 0;
     char *log = NULL;
-    if (program != NULL && device->api.clGetProgramBuildInfo(program, device->id,
-                                                             CL_PROGRAM_BUILD_LOG, 0, NULL,
-                                                             &size) == CL_SUCCESS) {
+    if (program != NULL &&
+        device->api.clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG, 0, NULL,
+                                          &size) == CL_SUCCESS) {
         log = services->allocate(services, size + 1u);
     }
     if (log != NULL && device->api.clGetProgramBuildInfo(program, device->id, CL_PROGRAM_BUILD_LOG,
@@ -184,7 +185,7 @@ static kvant_status build_from_text(kvant_backend_device *device, const char *na
 static cl_program load_cached(kvant_backend_device *device, const char *key)
 {
     const kvant_services *services = device->services;
-    if (services->cache_load == NULL) {
+    if (services->cache_load == NULL || device->is_cpu) {
         return NULL;
     }
     size_t size = services->cache_load(services, key, NULL, 0);
@@ -206,9 +207,8 @@ static cl_program load_cached(kvant_backend_device *device, const char *key)
             header.hash == hash_bytes(HASH_START, binary, binary_size)) {
             cl_int error = CL_SUCCESS;
             cl_int binary_status = CL_SUCCESS;
-            program = device->api.clCreateProgramWithBinary(device->context, 1, &device->id,
-                                                            &binary_size, &binary, &binary_status,
-                                                            &error);
+            program = device->api.clCreateProgramWithBinary(
+                device->context, 1, &device->id, &binary_size, &binary, &binary_status, &error);
             if (error != CL_SUCCESS) {
                 program = NULL;
             } else if (binary_status != CL_SUCCESS ||
@@ -228,7 +228,7 @@ static void store_cached(kvant_backend_device *device, const char *key, cl_progr
 {
     const kvant_services *services = device->services;
     size_t size = 0;
-    if (services->cache_store == NULL ||
+    if (services->cache_store == NULL || device->is_cpu ||
         device->api.clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) !=
             CL_SUCCESS ||
         size == 0) {
@@ -293,25 +293,24 @@ kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel ker
     char key[128];
     make_key(device, name, text, key, sizeof key);
     cl_program program = load_cached(device, key);
-    if (program != NULL && make_kernel(device, name, program, &device->kernels[kernel]) == KVANT_OK) {
-        device->programs[kernel] = program;
-        return KVANT_OK;
+    int is_cached = program != NULL;
+    if (!is_cached) {
+        status = build_from_text(device, name, text, &program);
     }
-    if (program != NULL) {
-        device->api.clReleaseProgram(program);
+    if (status == KVANT_OK) {
+        status = make_kernel(device, name, program, &device->kernels[kernel]);
     }
-    status = build_from_text(device, name, text, &program);
     if (status != KVANT_OK) {
-        return status;
-    }
-    status = make_kernel(device, name, program, &device->kernels[kernel]);
-    if (status != KVANT_OK) {
-        device->api.clReleaseProgram(program);
+        if (program != NULL) {
+            device->api.clReleaseProgram(program);
+        }
         return status;
     }
     device->programs[kernel] = program;
-    store_cached(device, key, program);
-    return KVANT_OK;
+    if (!is_cached) {
+        store_cached(device, key, program);
+    }
+    return device->is_cpu ? kvant_opencl_warm_up(device, kernel) : KVANT_OK;
 }
 
 void kvant_opencl_release_programs(kvant_backend_device *device)

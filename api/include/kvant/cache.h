@@ -38,7 +38,7 @@ typedef struct kvant_cache_desc {
     uint32_t prefill_tokens; /* longest prompt, a sequence */
     uint32_t decode_tokens;  /* most tokens appended after it (or without it), a sequence */
     uint32_t max_queries;    /* query rows an attend, a sequence; 0 means 1 */
-    float scale;             /* of the softmax; 0 means 1/sqrt(k_dim) */
+    float scale;             /* of the softmax, 2^-20 .. 1024; 0 means 1/sqrt(k_dim) */
     kvant_non_finite non_finite;
 } kvant_cache_desc;
 
