@@ -22,7 +22,8 @@ KV_KERNEL void kvant_attention_merge(const kv_attention_params p, __global const
     kv_u32 rows = p.q_heads * p.queries;
     kv_u32 words = p.v_dim + 2u;
     kv_u32 stride = rows * words; /* from split to split */
-    kv_u32 splits = store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS];
+    kv_u32 splits = kv_min_u32(
+        store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS], p.max_splits);
     partials = &partials[p.partials_offset + (sequence * p.max_splits * rows + line) * words];
 
     /* 1. Largest score */

@@ -132,7 +132,8 @@ kvant_attention_merge(const kv_attention_params p, const kv_u32 *__restrict__ st
     kv_u32 sequence = blockIdx.z;
     kv_u32 lines = p.q_heads * p.queries;
     kv_u32 stride = lines * (p.v_dim + 2u);
-    kv_u32 splits = store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS];
+    kv_u32 splits = kv_min_u32(
+        store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS], p.max_splits);
     partials += p.partials_offset + (sequence * p.max_splits * lines + line) * (p.v_dim + 2u);
 
     kv_f32 largest = kv_merge_largest(partials, splits, stride, shared);

@@ -379,7 +379,8 @@ void kvant_ref_attention(const void *params_words, kv_u32 *const *bindings)
 
     for (kv_u32 sequence = 0; sequence < p->sequences; sequence++) {
         const kv_u32 *region = &store[p->sequence_offset + sequence * p->sequence_stride];
-        for (kv_u32 split = 0; split < region[KV_HEADER_SPLITS]; split++) {
+        kv_u32 splits = kv_min_u32(region[KV_HEADER_SPLITS], p->max_splits);
+        for (kv_u32 split = 0; split < splits; split++) {
             const kv_u32 *entry = &region[p->splits_offset + split * KV_SPLIT_WORDS];
             const kv_u32 *segment =
                 &region[p->segments_offset + entry[KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS];

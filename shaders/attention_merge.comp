@@ -81,7 +81,8 @@ void main()
     kv_u32 words = p.v_dim + 2u;
     kv_u32 stride = rows * words;
     kv_u32 first = p.partials_offset + (sequence * p.max_splits * rows + line) * words;
-    kv_u32 splits = store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS];
+    kv_u32 splits = kv_min_u32(
+        store[p.sequence_offset + sequence * p.sequence_stride + KV_HEADER_SPLITS], p.max_splits);
     kv_u32 pairs = p.v_dim / 2u;
 
     kv_f32 largest = largest_score(first, splits, stride);

@@ -30,6 +30,12 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
                           call->queries, desc->max_queries);
     }
     for (uint32_t i = 0; i < sequences; i++) {
+        kvant_place place;
+        kvant_status usable =
+            kvant_usable_place_of(cache, call->layer, call->first_sequence + i, &place);
+        if (usable != KVANT_OK) {
+            return usable;
+        }
         uint32_t length = kvant_cache_length(cache, call->layer, call->first_sequence + i);
         if (length < call->queries) {
             return kvant_fail(KVANT_ERROR_INVALID_STATE,
@@ -159,6 +165,9 @@ kvant_status kvant_cache_attend(kvant_cache *cache, uint32_t layer, uint32_t fir
     if (status == KVANT_OK) {
         status = check_call(&call, sequences, q, out);
     }
+    if (status == KVANT_OK) {
+        status = gather(&call, sequences); /* before outputs can overwrite queries */
+    }
     uint32_t end = first_sequence + sequences;
     uint32_t at = first_sequence;
     while (status == KVANT_OK && at < end) {
@@ -168,5 +177,5 @@ kvant_status kvant_cache_attend(kvant_cache *cache, uint32_t layer, uint32_t fir
         status = attend_some(&call, at, count);
         at += count;
     }
-    return status == KVANT_OK ? gather(&call, sequences) : status;
+    return status;
 }

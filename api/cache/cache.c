@@ -24,8 +24,8 @@ static kvant_status plan_shards(const kvant_context *context, const kvant_layout
 {
     uint64_t region = (uint64_t)layout->region_words * 4u;
     uint64_t most = context->limits.max_buffer_bytes;
-    if (most > UINT64_C(4) * UINT32_MAX) {
-        most = UINT64_C(4) * UINT32_MAX; /* offsets are words in 32 bits */
+    if (most > UINT64_C(2) * UINT32_MAX) {
+        most = UINT64_C(2) * UINT32_MAX; /* halves are counted in 32 bits too */
     }
     if (region > most) {
         return kvant_fail(KVANT_ERROR_LIMIT,
@@ -41,6 +41,16 @@ static kvant_status plan_shards(const kvant_context *context, const kvant_layout
                           "the scratch of a prompt or of attention takes %llu bytes, a kernel of "
                           "this device can bind %llu",
                           (unsigned long long)shared, (unsigned long long)most);
+    }
+    uint64_t rows = (uint64_t)layout->desc.q_heads * layout->desc.max_queries;
+    uint64_t prompt_rows = (uint64_t)layout->desc.q_heads * layout->desc.prefill_tokens / KV_ROWS;
+    uint64_t groups = rows > layout->max_splits ? rows : layout->max_splits;
+    groups = layout->two_classes && prompt_rows > groups ? prompt_rows : groups;
+    if (groups > context->limits.max_groups) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "up to %llu work-groups a launch, this device takes %u: fewer query rows "
+                          "or tokens are needed",
+                          (unsigned long long)groups, context->limits.max_groups);
     }
     uint64_t sequences = most / region;
     *out_sequences = sequences < layout->desc.sequences ? (uint32_t)sequences
@@ -214,6 +224,18 @@ kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequenc
     return kvant_require_alive(cache->context);
 }
 
+kvant_status kvant_usable_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
+                                   kvant_place *out_place)
+{
+    kvant_status status = kvant_place_of(cache, layer, sequence, out_place);
+    if (status == KVANT_OK && out_place->stream->broken) {
+        status = kvant_fail(KVANT_ERROR_INVALID_STATE,
+                            "an earlier call failed halfway in layer %u of sequence %u; reset it",
+                            layer, sequence);
+    }
+    return status;
+}
+
 kvant_status kvant_cache_reset(kvant_cache *cache, uint32_t sequence)
 {
     kvant_place place;
@@ -316,6 +338,28 @@ static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvan
     return status;
 }
 
+/* Sanitise mode: counts what compression will clamp in rows first .. first + tokens - 1 of a prompt. */
+static kvant_status count_clamped(const kvant_place *place, const kvant_pair *pair, uint32_t first,
+                                  uint32_t tokens)
+{
+    kvant_cache *cache = place->cache;
+    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
+    kvant_status status = KVANT_OK;
+    for (int i = 0; i < 2 && status == KVANT_OK; i++) {
+        kv_finite_params p = {
+            .source = kvant_view_of(tensors[i], 0, first),
+            .tokens = tokens,
+            .heads = desc->kv_heads,
+            .dim = i == 0 ? desc->k_dim : desc->v_dim,
+            .status_offset = KVANT_STATUS_SANITISED,
+        };
+        kvant_buffer *buffers[2] = {tensors[i]->buffer, cache->scratch};
+        status = kvant_launch_kernel(cache->context, KVANT_KERNEL_finite, &p, buffers, 2);
+    }
+    return status;
+}
+
 /* Rows of the pair into an f16 segment, from slot `slot` on. */
 static kvant_status append_rows(const kvant_place *place, int32_t segment, const kvant_pair *pair,
                                 uint32_t row, uint32_t tokens, uint32_t slot)
@@ -404,7 +448,7 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
 {
     kvant_place place;
     kvant_pair pair;
-    kvant_status status = kvant_place_of(cache, layer, sequence, &place);
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
     if (status == KVANT_OK) {
         status = check_pair(cache, tokens, k, v, &pair);
     }
@@ -419,13 +463,15 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
                           tokens, room, cache->layout.desc.decode_tokens);
     }
     status = check_finite(cache, tokens, &pair);
-    if (status == KVANT_OK) {
-        status = append_all(&place, &pair, 0, tokens);
+    if (status != KVANT_OK) {
+        return status;
     }
+    status = append_all(&place, &pair, 0, tokens);
     if (status == KVANT_OK) {
-        place.stream->appended += tokens;
         status = kvant_update_table(&place);
     }
+    place.stream->appended += tokens;
+    place.stream->broken = status != KVANT_OK;
     return status;
 }
 
@@ -476,6 +522,9 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
     kvant_status status = w.words > UINT32_MAX / 4u
                               ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
                               : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
+    if (status == KVANT_OK && cache->layout.desc.non_finite == KVANT_NON_FINITE_SANITISE) {
+        status = count_clamped(place, pair, first, tokens);
+    }
     if (status == KVANT_OK && cache->layout.two_classes) {
         status = fill_probe_rows(place, &event, prompt - first, workspace, &w);
     }
@@ -493,7 +542,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     kvant_place place;
     kvant_pair pair;
     kvant_tensor queries = {0};
-    kvant_status status = kvant_place_of(cache, layer, sequence, &place);
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
     if (status == KVANT_OK) {
         status = check_pair(cache, tokens, k, v, &pair);
     }
@@ -538,7 +587,8 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     }
     if (status != KVANT_OK) {
         /* a refused prompt leaves nothing behind, as far as the device still answers */
-        return clear_region(&place) == KVANT_OK ? status : KVANT_ERROR_DEVICE_LOST;
+        place.stream->broken = clear_region(&place) != KVANT_OK;
+        return status;
     }
     return kvant_update_table(&place);
 }
@@ -546,7 +596,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
 kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t sequence)
 {
     kvant_place place;
-    kvant_status status = kvant_place_of(cache, layer, sequence, &place);
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
     if (status != KVANT_OK) {
         return status;
     }
@@ -555,7 +605,11 @@ kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t s
            place.stream->window_count >= recipe->window + recipe->period) {
         status = kvant_compress_window(&place);
     }
-    return status == KVANT_OK ? kvant_update_table(&place) : status;
+    if (status == KVANT_OK) {
+        status = kvant_update_table(&place);
+    }
+    place.stream->broken = status != KVANT_OK;
+    return status;
 }
 
 /* ---- accounting ---- */

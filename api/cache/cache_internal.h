@@ -20,6 +20,7 @@ typedef struct {
     uint32_t probe_count;   /* gathered probe queries */
     uint32_t probed_length; /* length when the last one was gathered */
     uint32_t splits;        /* as the table on the device says */
+    bool broken;            /* a call failed halfway: host and device may disagree until a reset */
     uint32_t *used;         /* tokens (slots of the window) in use, a segment */
 } kvant_stream;
 
@@ -47,6 +48,10 @@ typedef struct {
 /* Checks the indices. */
 kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                             kvant_place *out_place);
+
+/* The same, and fails where a call has failed halfway. */
+kvant_status kvant_usable_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
+                                   kvant_place *out_place);
 
 /* K, V and, for a prompt, Q of a compression event: buffers and views whose row 0 is the event's first
  * token. */

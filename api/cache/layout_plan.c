@@ -114,15 +114,24 @@ static kvant_status check_shape(const kvant_cache_desc *desc)
 
 /* ---- policy: window, events, segments ---- */
 
+static uint32_t common_multiple(uint32_t a, uint32_t b)
+{
+    uint32_t multiple = a;
+    while (multiple % b != 0) {
+        multiple += a;
+    }
+    return multiple;
+}
+
+/* Events of a growing segment start where groups of both tensors start. */
 static uint32_t alignment_of(const kvant_recipe *recipe)
 {
     uint32_t alignment = KV_TOKEN_QUAD;
-    if (recipe->k.grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
-        alignment = recipe->k.group_length;
-    }
-    if (recipe->v.grouping == KVANT_GROUPING_CHANNEL_TOKENS &&
-        recipe->v.group_length > alignment) {
-        alignment = recipe->v.group_length;
+    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
+    for (int i = 0; i < 2; i++) {
+        if (rules[i]->grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
+            alignment = common_multiple(alignment, rules[i]->group_length);
+        }
     }
     return alignment;
 }

@@ -9,6 +9,7 @@
 
 #include "diag.h"
 #include "layout.h"
+#include "validate.h"
 
 #define RULE_F16                                                                                   \
     {                                                                                              \
@@ -136,17 +137,9 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
     if ((uint32_t)rule->grouping > KV_GROUP_CHANNEL_SEGMENT) {
         return bad(what, "has no known grouping");
     }
-    uint32_t length = rule->group_length;
-    if (rule->grouping == KVANT_GROUPING_TOKEN_CHANNELS) {
-        if (length != 8 && length != 16 && (length == 0 || length % 32 != 0 || length > 256)) {
-            return bad(what, "groups channels by something else than 8, 16 or a multiple of 32");
-        }
-    } else if (rule->grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
-        if (length == 0 || length % KV_CHUNK != 0 || length > 4096) {
-            return bad(what, "groups tokens by something else than a multiple of 32");
-        }
-    } else if (length != 0) {
-        return bad(what, "has a group length that its grouping does not take");
+    if (!kvant_is_group_length(rule->grouping, rule->group_length)) {
+        return bad(what, "has a group length that its grouping does not take: tok takes 8, 16 or "
+                         "a multiple of 32 up to 256, chan a multiple of 32 up to 4096");
     }
     if (rule->transform != KVANT_TRANSFORM_NONE && rule->transform != KVANT_TRANSFORM_CST) {
         return bad(what, "has no known transform");

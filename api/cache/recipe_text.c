@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "recipe_internal.h"
 
 enum { MAX_VALUE = 64 };
+#define PERIOD_NOT_GIVEN UINT32_MAX
 
 typedef struct {
     const char *name;
@@ -175,14 +177,32 @@ static bool parse_integer(const char *value, uint64_t most, uint64_t *out)
     return true;
 }
 
+/* Numbers in texts have a point, whatever the caller's locale. Returns the locale to go back to. */
+static locale_t use_c_locale(locale_t *c_locale)
+{
+    *c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    return *c_locale != (locale_t)0 ? uselocale(*c_locale) : (locale_t)0;
+}
+
+static void leave_c_locale(locale_t c_locale, locale_t previous)
+{
+    if (c_locale != (locale_t)0) {
+        uselocale(previous);
+        freelocale(c_locale);
+    }
+}
+
 static bool parse_share(const char *value, double *out)
 {
-    if ((value[0] < '0' || value[0] > '9') && value[0] != '.') {
+    if (value[0] == '\0' || value[strspn(value, "0123456789.e-")] != '\0' || value[0] == '-') {
         return false;
     }
+    locale_t c_locale;
+    locale_t previous = use_c_locale(&c_locale);
     char *end;
     double number = strtod(value, &end);
-    if (*end != '\0' || !(number >= 0.0 && number <= 1.0)) {
+    leave_c_locale(c_locale, previous);
+    if (end == value || *end != '\0' || !(number >= 0.0 && number <= 1.0)) {
         return false;
     }
     *out = number;
@@ -281,10 +301,10 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
     if (text == NULL || out_recipe == NULL) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "text or out_recipe is NULL");
     }
-    /* the full form starts from no compression at all; period is needed as soon as there is some */
     kvant_recipe recipe = KVANT_RECIPE_INIT;
     recipe.k.regular = KVANT_CODEC_NONE;
     recipe.v.regular = KVANT_CODEC_NONE;
+    recipe.period = PERIOD_NOT_GIVEN;
 
     cursor c = {text, 0};
     for (bool is_first = true;; is_first = false) {
@@ -308,8 +328,12 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
     if (recipe.k.regular == KVANT_CODEC_NONE || recipe.v.regular == KVANT_CODEC_NONE) {
         return expected(&c, 0, recipe.k.regular == KVANT_CODEC_NONE ? "k=" : "v=");
     }
-    if (recipe.period == 0 && !kvant_recipe_is_f16(&recipe)) {
-        recipe.period = 32;
+    if (recipe.period == PERIOD_NOT_GIVEN) {
+        recipe.period = kvant_recipe_is_f16(&recipe) ? 0 : 32;
+    }
+    if (recipe.salient_share == 0.0) { /* zipcache,salient=0 is its regular class alone */
+        recipe.k.salient = KVANT_CODEC_NONE;
+        recipe.v.salient = KVANT_CODEC_NONE;
     }
     kvant_status status = kvant_recipe_check(&recipe);
     if (status == KVANT_OK) {
@@ -366,13 +390,16 @@ static void print_rule(printer *p, const kvant_tensor_rule *rule)
 /* The shortest decimal that reads back as the same number. */
 static void print_share(printer *p, const char *key, double share)
 {
-    char text[40];
+    char text[40] = "";
+    locale_t c_locale;
+    locale_t previous = use_c_locale(&c_locale);
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, share);
         if (strtod(text, NULL) == share) {
             break;
         }
     }
+    leave_c_locale(c_locale, previous);
     print(p, ",%s=%s", key, text);
 }
 

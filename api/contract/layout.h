@@ -75,10 +75,13 @@
 #define KV_HEADER_SPLITS 0u /* number of splits that hold tokens */
 #define KV_HEADER_WORDS 16u
 
-/* Bits of a code. */
+/* Bits of a code; never 0, whatever the table says. */
 KV_FN kv_u32 kv_codec_bits(kv_u32 codec)
 {
-    return codec == KV_CODEC_INT8_SYMMETRIC ? 8u : codec == KV_CODEC_F16 ? 16u : codec;
+    return codec == KV_CODEC_F16    ? 16u
+           : codec == KV_CODEC_INT2 ? 2u
+           : codec == KV_CODEC_INT4 ? 4u
+                                    : 8u;
 }
 
 /* Codes along the field direction of a word: tokens for K, channels for V. */

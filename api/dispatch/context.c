@@ -181,7 +181,9 @@ kvant_status kvant_context_mark(kvant_context *context, uint32_t slot)
     if (slot > 1) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "slot is %u, not 0 or 1", slot);
     }
-    return kvant_finish(context, context->backend->mark(context->device, slot));
+    status = kvant_finish(context, context->backend->mark(context->device, slot));
+    context->marked[slot] = context->marked[slot] || status == KVANT_OK;
+    return status;
 }
 
 kvant_status kvant_context_elapsed(kvant_context *context, double *out_microseconds)
@@ -192,6 +194,9 @@ kvant_status kvant_context_elapsed(kvant_context *context, double *out_microseco
     }
     if (out_microseconds == NULL) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "out_microseconds is NULL");
+    }
+    if (!context->marked[0] || !context->marked[1]) {
+        return kvant_fail(KVANT_ERROR_INVALID_STATE, "both time stamps must be set before");
     }
     return kvant_finish(context, context->backend->elapsed(context->device, out_microseconds));
 }

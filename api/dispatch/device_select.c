@@ -268,6 +268,10 @@ static bool try_auto(kvant_context *context, const item *wanted, uint32_t flags,
             return true;
         }
     }
+    if (wanted->match != BY_ANY) {
+        pass_over(context, gathered, KVANT_SEVERITY_WARNING, KVANT_ERROR_NO_DEVICE, "auto",
+                  "no device matches");
+    }
     return false;
 }
 

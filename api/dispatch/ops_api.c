@@ -47,6 +47,16 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
                           desc->first_token,
                           (unsigned long long)desc->first_token + desc->tokens, desc->capacity);
     }
+    if (desc->grouping == KVANT_GROUPING_CHANNEL_SEGMENT && desc->first_token != 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "first_token is %u: parameters per channel belong to the whole segment, "
+                          "which is quantized at once",
+                          desc->first_token);
+    }
+    if (desc->role != KVANT_KEYS && desc->role != KVANT_VALUES) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "role %d is neither keys nor values",
+                          (int)desc->role);
+    }
     if (kvant_multiply(kvant_multiply(desc->heads, desc->capacity), KV_MAX_HEAD_DIM) > UINT32_MAX) {
         return kvant_fail(KVANT_ERROR_LIMIT, "heads * capacity is too large");
     }
@@ -123,6 +133,9 @@ static kvant_status check_quantize(kvant_context *context, const kvant_quantize_
         status = kvant_check_words(context, "scratch", desc->scratch, 0,
                                    kvant_quantize_scratch_bytes(desc) / 4u);
     }
+    if (status == KVANT_OK && desc->scratch == desc->store) {
+        status = kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "scratch and store are the same buffer");
+    }
     return status;
 }
 
@@ -158,6 +171,9 @@ kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_de
                  ? kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "channel_scale has no offset")
                  : kvant_check_words(context, "store (channel_scale)", desc->store,
                                      desc->channel_scale, (uint64_t)desc->heads * desc->dim / 2u);
+    if (status == KVANT_OK) {
+        status = check_store(context, desc, false);
+    }
     if (status != KVANT_OK) {
         return status;
     }
@@ -397,6 +413,11 @@ kvant_status kvant_select(kvant_context *context, const kvant_select_desc *desc)
                                    kvant_multiply(maps, regular));
     }
     uint64_t class_words = (desc->tokens + 31u) / 32u;
+    if (status == KVANT_OK && desc->class_map < maps * desc->tokens) {
+        status = kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                            "class_map at word %u lies in the scores; it belongs behind them",
+                            desc->class_map);
+    }
     if (status == KVANT_OK && desc->class_map != KVANT_NO_OFFSET) {
         status = kvant_check_words(context, "scores (class_map)", desc->scores, desc->class_map,
                                    kvant_multiply(maps, class_words));

@@ -34,7 +34,7 @@ bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)
                (length != 0 && length % KV_CHUNK == 0 && length <= KV_MAX_HEAD_DIM);
     }
     if (grouping == KVANT_GROUPING_CHANNEL_TOKENS) {
-        return length != 0 && length % KV_CHUNK == 0;
+        return length != 0 && length % KV_CHUNK == 0 && length <= KVANT_MAX_TOKEN_GROUP;
     }
     return length == 0;
 }

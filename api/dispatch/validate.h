@@ -37,8 +37,10 @@ kvant_status kvant_check_dim(const char *name, uint32_t dim);
 /* Softmax scale: 0 for the default, or 2^-20 .. 1024. */
 kvant_status kvant_check_scale(float scale);
 
+#define KVANT_MAX_TOKEN_GROUP 4096u
+
 /* Whether a group length is possible for a grouping: 8, 16 or a multiple of 32 up to 256 channels, a
- * multiple of 32 tokens, or none. */
+ * multiple of 32 up to 4096 tokens, or none. */
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length);
 
 /* Fails with INVALID_ARGUMENT unless the buffer exists, belongs to the context and has that many

@@ -4,6 +4,7 @@
  * a compiler, little-endian words and enough local memory; nothing optional is needed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "opencl_internal.h"
@@ -80,14 +81,25 @@ static int has_extension(const kvant_services *services, const kvant_opencl_api 
     return found;
 }
 
+/* "OpenCL 1.2 ...": the form that the standard gives a device's version. */
+static int has_version_1_2(const char *version)
+{
+    static const char prefix[] = "OpenCL ";
+    if (strncmp(version, prefix, sizeof prefix - 1u) != 0) {
+        return 0;
+    }
+    char *end = NULL;
+    long major = strtol(version + sizeof prefix - 1u, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    return major > 1 || (major == 1 && minor >= 2);
+}
+
 /* NULL where the device can be used, else why not. */
 static const char *objection(const kvant_opencl_api *api, cl_device_id id)
 {
     char version[64];
     device_text(api, id, CL_DEVICE_VERSION, version, sizeof version);
-    int major = 0;
-    int minor = 0;
-    if (sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major * 10 + minor < 12) {
+    if (!has_version_1_2(version)) {
         return "it has no OpenCL 1.2";
     }
     cl_device_type type = device_number(api, id, CL_DEVICE_TYPE, sizeof type);

@@ -92,10 +92,10 @@ static kvant_status make_headers(kvant_backend_device *device)
         count += is_header(entry->name) ? 1u : 0u;
     }
     if (device->headers == NULL) {
-        device->headers = services->allocate(services, count * sizeof *device->headers);
+        device->headers = services->allocate(services, count * sizeof(cl_program));
     }
     if (device->header_names == NULL) {
-        device->header_names = services->allocate(services, count * sizeof *device->header_names);
+        device->header_names = services->allocate(services, count * sizeof(const char *));
     }
     if (device->headers == NULL || device->header_names == NULL) {
         return services->report(services, KVANT_ERROR_OUT_OF_HOST_MEMORY, "opencl",

@@ -37,6 +37,11 @@ static void every_device_gives_the_same_bits(void **state)
         contexts[i] = scenario_open(devices[i]);
         found += contexts[i] != NULL ? 1 : 0;
     }
+    if (found == 0) {
+        print_message("skipped: there is no device to compare the host with\n");
+        kvant_context_destroy(host);
+        skip();
+    }
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         scenario_result expected = scenario_run(host, &scenarios[i]);
         for (int j = 0; j < DEVICES; j++) {

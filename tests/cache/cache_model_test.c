@@ -78,6 +78,8 @@ static void recipes_stay_close_to_the_truth(void **state)
         {"f16", 1e-9},
         {"int8-token", 1e-3},
         {"k=int8/chan32,v=int8/tok32", 1e-4},
+        {"k=int8/chan96,v=int8/chan64,period=192", 1e-3}, /* groups that do not divide each other */
+        {"k=int8/chan64,v=int8/chan96,period=192,window=10", 1e-3},
         {"int4", 0.05},
         {"kivi4", 0.02},
         {"zipcache", 0.3},
@@ -246,6 +248,72 @@ static void one_call_equals_many(void **state)
     kvant_context_destroy(host);
 }
 
+/* Buffers that a kernel can bind only in part: several of them, the same bytes. */
+static void shards_do_not_change_anything(void **state)
+{
+    (void)state;
+    scenario s = {"zipcache,period=20", 5, 4, 2, 32, 32, 90, 25, 1, KVANT_F32, 1.0f,
+                  KVANT_NON_FINITE_STRICT};
+    kvant_context *host = scenario_open("host");
+    scenario_result whole = scenario_run(host, &s);
+    kvant_cache_desc desc = scenario_desc(&s);
+    kvant_layout layout;
+    assert_int_equal(kvant_layout_make(&host->host, &desc, &layout), KVANT_OK);
+    uint64_t region = (uint64_t)layout.region_words * 4;
+    assert_true(layout.attend_sequences < s.sequences); /* and few at a time */
+    uint64_t queries = (uint64_t)s.prefill * s.q_heads * s.k_dim * sizeof(float);
+    uint64_t needed[] = {layout.scratch_bytes, layout.bytes.transient_bytes, 2 * region, queries};
+    host->limits.max_buffer_bytes = 0;
+    for (int i = 0; i < 4; i++) {
+        if (host->limits.max_buffer_bytes < needed[i]) {
+            host->limits.max_buffer_bytes = needed[i];
+        }
+    }
+    assert_true(host->limits.max_buffer_bytes < s.sequences * region);
+    kvant_layout_free(&host->host, &layout);
+    scenario_result parts = scenario_run(host, &s);
+    assert_true(whole.digest == parts.digest);
+    assert_memory_equal(whole.outputs, parts.outputs, whole.count * sizeof(float));
+    scenario_release(&whole);
+    scenario_release(&parts);
+    kvant_context_destroy(host);
+}
+
+/* Output over the query: what the next compression judges by must have been taken before. */
+static void attention_in_place_changes_nothing(void **state)
+{
+    (void)state;
+    scenario s = {"zipcache,period=20", 1, 2, 2, 32, 32, 60, 45, 1, KVANT_F32, 1.0f,
+                  KVANT_NON_FINITE_STRICT};
+    kvant_context *host = scenario_open("host");
+    uint64_t digests[2];
+    for (int in_place = 0; in_place < 2; in_place++) {
+        kvant_cache_desc desc = scenario_desc(&s);
+        kvant_cache *cache = NULL;
+        assert_int_equal(kvant_cache_create(host, &desc, &cache), KVANT_OK);
+        for (uint32_t token = 0; token < s.decode; token++) {
+            kvant_tensor t[3];
+            for (int i = 0; i < 3; i++) {
+                t[i] = scenario_upload(host, &s, i, 0, 1, token, 1);
+            }
+            kvant_tensor out = {.dtype = KVANT_F32};
+            assert_int_equal(kvant_buffer_create(host, 4096, &out.buffer), KVANT_OK);
+            assert_int_equal(kvant_cache_append(cache, 0, 0, 1, &t[0], &t[1]), KVANT_OK);
+            assert_int_equal(kvant_cache_attend(cache, 0, 0, 1, 1, &t[2],
+                                                in_place != 0 ? &t[2] : &out, NULL),
+                             KVANT_OK);
+            for (int i = 0; i < 3; i++) {
+                kvant_buffer_destroy(t[i].buffer);
+            }
+            kvant_buffer_destroy(out.buffer);
+        }
+        assert_int_equal(kvant_cache_digest(cache, &digests[in_place]), KVANT_OK);
+        kvant_cache_destroy(cache);
+    }
+    assert_true(digests[0] == digests[1]);
+    kvant_context_destroy(host);
+}
+
 static void reset_is_as_good_as_new(void **state)
 {
     (void)state;
@@ -289,6 +357,8 @@ int main(void)
         cmocka_unit_test(batch_does_not_change_a_sequence),
         cmocka_unit_test(old_codes_stay_as_they_are),
         cmocka_unit_test(one_call_equals_many),
+        cmocka_unit_test(shards_do_not_change_anything),
+        cmocka_unit_test(attention_in_place_changes_nothing),
         cmocka_unit_test(reset_is_as_good_as_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,107 @@ static void sanitise_mode_clamps_and_counts(void **state)
     close_fixture(&f);
 }
 
+static void sanitise_mode_counts_prompts_too(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    open_fixture(&f, KVANT_NON_FINITE_SANITISE);
+    put(&f, &f.k, 3, NAN);
+    put(&f, &f.k, 70, 70000.0f);
+    put(&f, &f.v, 5, -INFINITY);
+    assert_int_equal(kvant_cache_prefill(f.cache, 0, 0, 32, &f.k, &f.v, &f.q), KVANT_OK);
+    uint64_t count = 0;
+    assert_int_equal(kvant_cache_sanitised(f.cache, &count), KVANT_OK);
+    assert_int_equal(count, 3);
+    close_fixture(&f);
+}
+
+/* Descriptors of the single operations that ask for what is not there. */
+static void hostile_operations_are_refused(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    open_fixture(&f, KVANT_NON_FINITE_STRICT);
+    kvant_buffer *store = NULL;
+    kvant_buffer *scratch = NULL;
+    assert_int_equal(kvant_buffer_create(f.context, 1 << 16, &store), KVANT_OK);
+    assert_int_equal(kvant_buffer_create(f.context, 1 << 16, &scratch), KVANT_OK);
+    kvant_quantize_desc good = KVANT_QUANTIZE_DESC_INIT;
+    good.source = f.k;
+    good.tokens = 32;
+    good.heads = HEADS;
+    good.dim = DIM;
+    good.capacity = 32;
+    good.store = store;
+    good.scratch = scratch;
+    good.codes = 1024;
+    assert_int_equal(kvant_quantize(f.context, &good), KVANT_OK);
+
+#define REFUSED_OP(function, change)                                                               \
+    do {                                                                                           \
+        kvant_quantize_desc desc = good;                                                           \
+        change;                                                                                    \
+        kvant_status got = function(f.context, &desc);                                             \
+        assert_true(got == KVANT_ERROR_INVALID_ARGUMENT || got == KVANT_ERROR_LIMIT);              \
+    } while (0)
+
+    REFUSED_OP(kvant_quantize, desc.group_length = 3);
+    REFUSED_OP(kvant_quantize, (desc.grouping = KVANT_GROUPING_CHANNEL_TOKENS,
+                                desc.group_length = 0xffffffe0u));
+    REFUSED_OP(kvant_quantize, desc.params = 0xfffffff0u);
+    REFUSED_OP(kvant_quantize, desc.codes = (1 << 14) - 8);
+    REFUSED_OP(kvant_quantize, desc.indices = (1 << 14) - 8);
+    REFUSED_OP(kvant_quantize, desc.channel_scale = (1 << 14) - 8);
+    REFUSED_OP(kvant_channel_scale, desc.channel_scale = KVANT_NO_OFFSET);
+    REFUSED_OP(kvant_channel_scale, (desc.channel_scale = 0, desc.indices = (1 << 14) - 8));
+    REFUSED_OP(kvant_quantize, desc.capacity = 30);
+    REFUSED_OP(kvant_quantize, desc.first_token = 4);
+    REFUSED_OP(kvant_quantize, (desc.grouping = KVANT_GROUPING_CHANNEL_SEGMENT, desc.tokens = 4,
+                                desc.first_token = 4));
+    REFUSED_OP(kvant_quantize, desc.scratch = store);
+    REFUSED_OP(kvant_quantize, desc.role = (kvant_tensor_role)7);
+    REFUSED_OP(kvant_quantize, desc.codec = KVANT_CODEC_F16);
+    REFUSED_OP(kvant_quantize, desc.heads = 0);
+    REFUSED_OP(kvant_quantize, desc.tokens = 0);
+    REFUSED_OP(kvant_quantize, desc.dim = 260);
+#undef REFUSED_OP
+
+    kvant_saliency_desc saliency = KVANT_SALIENCY_DESC_INIT;
+    saliency.keys = f.k;
+    saliency.queries = f.q;
+    saliency.tokens = TOKENS;
+    saliency.q_heads = saliency.kv_heads = HEADS;
+    saliency.dim = DIM;
+    saliency.probes_recent = 4;
+    saliency.scratch = scratch;
+    saliency.scores = store;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_OK);
+    saliency.scale = 3e38f;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_ERROR_INVALID_ARGUMENT);
+    saliency.scale = 0.0f;
+    saliency.probes_random = TOKENS;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_ERROR_INVALID_ARGUMENT);
+
+    kvant_select_desc select = KVANT_SELECT_DESC_INIT;
+    select.scores = store;
+    select.tokens = TOKENS;
+    select.salient = 10;
+    select.lists = scratch;
+    select.regular_list = 10;
+    select.class_map = 0; /* over the scores */
+    assert_int_equal(kvant_select(f.context, &select), KVANT_ERROR_INVALID_ARGUMENT);
+    select.class_map = TOKENS;
+    assert_int_equal(kvant_select(f.context, &select), KVANT_OK);
+    select.salient = TOKENS + 1;
+    assert_int_equal(kvant_select(f.context, &select), KVANT_ERROR_INVALID_ARGUMENT);
+
+    double elapsed = 0.0;
+    assert_int_equal(kvant_context_elapsed(f.context, &elapsed), KVANT_ERROR_INVALID_STATE);
+    kvant_buffer_destroy(store);
+    kvant_buffer_destroy(scratch);
+    close_fixture(&f);
+}
+
 static void calls_out_of_order_or_range_are_refused(void **state)
 {
     (void)state;
@@ -279,6 +380,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strict_mode_refuses_what_is_not_finite),
         cmocka_unit_test(sanitise_mode_clamps_and_counts),
+        cmocka_unit_test(sanitise_mode_counts_prompts_too),
+        cmocka_unit_test(hostile_operations_are_refused),
         cmocka_unit_test(calls_out_of_order_or_range_are_refused),
         cmocka_unit_test(tensors_beyond_their_buffers_are_refused),
         cmocka_unit_test(buffers_check_their_ranges),

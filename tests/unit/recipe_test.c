@@ -2,6 +2,7 @@
  *
  * Recipes as text: every name round-trips, overrides apply, nonsense is refused with its position.
  */
+#include <locale.h>
 #include <string.h>
 
 #include "../support/cmocka_headers.h"
@@ -52,6 +53,8 @@ static void full_forms_round_trip(void **state)
         "zipcache,salient=0.4,heads=all,seed=18446744073709551615",
         "k=int2+int4/chan,v=int2+int4/head/cst,salient=0.333,random=.1,norm=causal,heads=group",
         "kivi2,window=32",
+        "zipcache,salient=0",
+        "zipcache,salient=1",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -111,6 +114,8 @@ static void nonsense_is_refused(void **state)
         {"int4,salient=0.5", KVANT_ERROR_INVALID_ARGUMENT, "salient"},
         {"zipcache,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},
         {"zipcache,heads=group", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
+        {"int4,period=0", KVANT_ERROR_INVALID_ARGUMENT, "period"},
+        {"zipcache,salient=0x1p-1", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
         {"f16,window=3", KVANT_ERROR_INVALID_ARGUMENT, "f16"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -126,6 +131,28 @@ static void nonsense_is_refused(void **state)
     }
 }
 
+/* A comma as the decimal point of the program changes nothing. */
+static void locales_do_not_matter(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8"};
+    const char *found = NULL;
+    for (int i = 0; i < 4 && found == NULL; i++) {
+        found = setlocale(LC_ALL, names[i]);
+    }
+    kvant_recipe recipe;
+    assert_int_equal(kvant_recipe_parse("zipcache,salient=0.4", &recipe), KVANT_OK);
+    assert_true(recipe.salient_share == 0.4);
+    char text[256];
+    kvant_recipe_print(&recipe, text, sizeof text);
+    assert_non_null(strstr(text, "salient=0.4"));
+    setlocale(LC_ALL, "C");
+    if (found == NULL) {
+        print_message("skipped: this machine has no locale with a decimal comma\n");
+        skip();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +161,7 @@ int main(void)
         cmocka_unit_test(named_form_is_found_again),
         cmocka_unit_test(print_reports_the_whole_length),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(locales_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

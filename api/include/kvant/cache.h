@@ -98,6 +98,8 @@ KVANT_API kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, u
 
 /* Tokens after those that the sequence has, into its f16 window; whatever leaves the window is
  * compressed, in runs of the recipe's period. Old tokens are never quantized again.
+ * A recipe with two classes judges a period by the queries that kvant_cache_attend saw during it;
+ * where there were none (several periods appended in one call), the newest tokens are salient.
  * Errors: CAPACITY, NOT_FINITE, INVALID_ARGUMENT. */
 KVANT_API kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                                           uint32_t tokens, const kvant_tensor *k,

@@ -34,7 +34,7 @@ typedef enum kvant_severity {
 typedef void (*kvant_diagnostic_fn)(void *user, kvant_severity severity, kvant_status status,
                                     const char *backend, const char *message);
 
-/* Host memory. `resize` is not used; `allocate` returns NULL when it has none. */
+/* Host memory. `allocate` returns NULL when it has none. */
 typedef struct kvant_allocator {
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *memory);

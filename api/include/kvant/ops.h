@@ -2,7 +2,11 @@
  *
  * kvant/ops.h: the single operations that a cache is made of, for engines that keep their own
  * storage. A store is a buffer of 32-bit words laid out as docs/format.md says; offsets in it are in
- * words. kvant/cache.h does all of this for you.
+ * words. What a store holds (index lists, tables) is the caller's own and is trusted; ranges that one
+ * call writes must not overlap. kvant/cache.h does all of this for you.
+ *
+ * K and V elements that no finite half can hold are clamped here without a word: NaN becomes 0, the
+ * rest +-65504. The cache is where they are refused or counted.
  *
  * All calls queue work and return; none waits, none allocates. Kernels are built on their first
  * use, or by kvant_context_prepare.

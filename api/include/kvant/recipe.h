@@ -99,7 +99,11 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   norm      none causal probes              heads     all group
  *   seed      number
  *
- * Errors: UNKNOWN_RECIPE, with the position in the text and what was expected there.
+ * Numbers have a point whatever the locale. Without period= the full form takes 32. Where salient is 0,
+ * a codec for salient tokens is dropped.
+ *
+ * Errors: UNKNOWN_RECIPE, with the position in the text and what was expected there;
+ * INVALID_ARGUMENT where the choices do not fit together.
  */
 KVANT_API kvant_status kvant_recipe_parse(const char *text,
                                           kvant_recipe *out_recipe) KVANT_CHECK_RESULT;

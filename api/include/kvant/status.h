@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * kvant/status.h: what every call returns. Zero is success, negative values are errors. A failed
- * call has changed nothing, and kvant_last_message() says in a sentence what was wrong.
+ * kvant/status.h: what every call returns. Zero is success, negative values are errors, and
+ * kvant_last_message() says in a sentence what was wrong. A call that is refused for its arguments or
+ * the state of its objects has changed nothing. Where the device fails in the middle of filling a
+ * cache, that sequence answers INVALID_STATE until it is reset.
  */
 #ifndef KVANT_STATUS_H
 #define KVANT_STATUS_H
