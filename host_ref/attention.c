@@ -16,12 +16,12 @@
 /* One query row's view of a segment. */
 typedef struct {
     const kv_attention_params *p;
-    const kv_u32 *region;    /* the sequence's words */
-    const kv_u32 *segment;   /* its entry in the segment table */
+    const kv_u32 *region;  /* the sequence's words */
+    const kv_u32 *segment; /* its entry in the segment table */
     kv_u32 kv_head;
-    kv_u32 first;            /* token of the segment where the split starts */
-    kv_u32 count;            /* tokens of the split */
-    kv_u32 query_position;   /* tokens beyond it are masked */
+    kv_u32 first;          /* token of the segment where the split starts */
+    kv_u32 count;          /* tokens of the split */
+    kv_u32 query_position; /* tokens beyond it are masked */
 } kv_split;
 
 static kv_u32 token_is_visible(const kv_split *s, kv_u32 token)
@@ -35,9 +35,9 @@ static kv_u32 token_is_visible(const kv_split *s, kv_u32 token)
 static kv_u32 parameter_word(const kv_split *s, kv_u32 params, kv_u32 grouping, kv_u32 group_length,
                              kv_u32 dim, kv_u32 token, kv_u32 channel)
 {
-    return s->region[params + kv_group_index(grouping, group_length,
-                                             s->segment[KV_SEGMENT_CAPACITY], dim, s->kv_head,
-                                             token, channel)];
+    return s
+        ->region[params + kv_group_index(grouping, group_length, s->segment[KV_SEGMENT_CAPACITY],
+                                         dim, s->kv_head, token, channel)];
 }
 
 /* ---- f16 segments: fixed-order float sums ---- */
@@ -126,8 +126,8 @@ static void channelwise_scores(const kv_split *s, const kv_f32 *query, kv_u32 bi
     const kv_u32 *segment = s->segment;
     kv_u32 dim = s->p->k_dim;
     kv_u32 grouping = segment[KV_SEGMENT_K_GROUPING];
-    kv_u32 block = grouping == KV_GROUP_CHANNEL_TOKENS ? segment[KV_SEGMENT_K_GROUP_LENGTH]
-                                                       : KV_SPLIT_TOKENS;
+    kv_u32 block =
+        grouping == KV_GROUP_CHANNEL_TOKENS ? segment[KV_SEGMENT_K_GROUP_LENGTH] : KV_SPLIT_TOKENS;
     kv_u32 is_symmetric = segment[KV_SEGMENT_K_CODEC] == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
 
     kv_i32 operands[KV_MAX_HEAD_DIM];
@@ -139,9 +139,9 @@ static void channelwise_scores(const kv_split *s, const kv_f32 *query, kv_u32 bi
             kv_f32 folded[KV_MAX_HEAD_DIM];
             kv_f32 terms[KV_MAX_HEAD_DIM];
             for (kv_u32 channel = 0; channel < dim; channel++) {
-                kv_u32 word = parameter_word(s, segment[KV_SEGMENT_K_PARAMS], grouping,
-                                             segment[KV_SEGMENT_K_GROUP_LENGTH], dim, token,
-                                             channel);
+                kv_u32 word =
+                    parameter_word(s, segment[KV_SEGMENT_K_PARAMS], grouping,
+                                   segment[KV_SEGMENT_K_GROUP_LENGTH], dim, token, channel);
                 KV_EXACT kv_f32 scaled = query[channel] * kv_param_scale(word);
                 KV_EXACT kv_f32 term = query[channel] * kv_param_minimum(word, is_symmetric);
                 folded[channel] = scaled;

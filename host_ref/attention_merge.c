@@ -65,9 +65,9 @@ void kvant_ref_attention_merge(const void *params_words, kv_u32 *const *bindings
     kv_u32 words = p->v_dim + 2u;
 
     for (kv_u32 sequence = 0; sequence < p->sequences; sequence++) {
-        kv_u32 splits = kv_min_u32(
-            store[p->sequence_offset + sequence * p->sequence_stride + KV_HEADER_SPLITS],
-            p->max_splits);
+        kv_u32 splits =
+            kv_min_u32(store[p->sequence_offset + sequence * p->sequence_stride + KV_HEADER_SPLITS],
+                       p->max_splits);
         for (kv_u32 q_head = 0; q_head < p->q_heads; q_head++) {
             for (kv_u32 row = 0; row < p->queries; row++) {
                 kv_u32 line = q_head * p->queries + row;

@@ -13,9 +13,8 @@ static kv_u32 code_of(const kv_quantize_params *p, const kv_u32 *source, const k
     /* 1. Load */
     kv_f32 x = kv_event_value(p, source, store, token, head, channel);
     /* 2. Parameters */
-    kv_u32 word = store[p->params_offset +
-                        kv_group_index(p->grouping, p->group_length, p->capacity, p->dim, head,
-                                       p->token + token, channel)];
+    kv_u32 word = store[p->params_offset + kv_group_index(p->grouping, p->group_length, p->capacity,
+                                                          p->dim, head, p->token + token, channel)];
     kv_f32 inverse = kv_inverse_scale(kv_param_scale(word));
     /* 3. Code */
     if (p->codec == KV_CODEC_INT8_SYMMETRIC) {
@@ -44,9 +43,8 @@ void kvant_ref_encode(const void *params_words, kv_u32 *const *bindings)
                 for (kv_u32 i = 0; i < tokens_per_word && token + i < p->tokens; i++) {
                     for (kv_u32 j = 0; j < channels_per_word; j++) {
                         kv_u32 code = code_of(p, source, store, token + i, head, channel + j);
-                        kv_u32 shift = p->is_value != 0u
-                                           ? kv_v_shift(token + i, channel + j, bits)
-                                           : kv_k_shift(token + i, channel + j, bits);
+                        kv_u32 shift = p->is_value != 0u ? kv_v_shift(token + i, channel + j, bits)
+                                                         : kv_k_shift(token + i, channel + j, bits);
                         word |= code << shift;
                     }
                 }

@@ -12,7 +12,8 @@ static inline kv_f32 kv_saliency_score(const kv_saliency_params *p, const kv_u32
                                        kv_u32 item, kv_u32 kv_head, kv_u32 token)
 {
     const kv_u32 *operands = &scratch[p->operands_offset + item * (p->dim / 4u)];
-    const kv_u32 *codes = &scratch[p->codes_offset + kv_head * kv_code_words(p->capacity, p->dim, 8u)];
+    const kv_u32 *codes =
+        &scratch[p->codes_offset + kv_head * kv_code_words(p->capacity, p->dim, 8u)];
     kv_i32 dot = 0;
     for (kv_u32 channel = 0; channel < p->dim; channel += 4u) {
         kv_u32 query_word = operands[channel / 4u];

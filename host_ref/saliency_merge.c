@@ -35,7 +35,6 @@ void kvant_ref_saliency_merge(const void *params_words, kv_u32 *const *bindings)
 
         /* 3. Store */
         scratch[p->rows_offset + 2u * item] = kv_bits(largest);
-        scratch[p->rows_offset + 2u * item + 1u] =
-            kv_bits(sum > 0.0f ? kv_reciprocal(sum) : 0.0f);
+        scratch[p->rows_offset + 2u * item + 1u] = kv_bits(sum > 0.0f ? kv_reciprocal(sum) : 0.0f);
     }
 }

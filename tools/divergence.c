@@ -52,7 +52,8 @@ int divergence_add(divergence *d, const float *base, const float *other, uint32_
         value += exp(base_log) * (base_log - ((double)other[i] - other_sum));
     }
     if (!isfinite(value)) {
-        return tool_error_input(error, "the model's logits are not finite: its weights are too large");
+        return tool_error_input(error,
+                                "the model's logits are not finite: its weights are too large");
     }
     d->values[d->count++] = value > 0.0 ? value : 0.0; /* below 0 is rounding alone */
     d->same_top += sampler_most_likely(base, vocab_size) == sampler_most_likely(other, vocab_size);

@@ -21,8 +21,8 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
     kvant_cache *cache = call->cache;
     const kvant_cache_desc *desc = &cache->layout.desc;
     if (sequences == 0 || call->first_sequence + (uint64_t)sequences > desc->sequences) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                          "sequences %u to %llu: the cache has %u", call->first_sequence,
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "sequences %u to %llu: the cache has %u",
+                          call->first_sequence,
                           (unsigned long long)call->first_sequence + sequences, desc->sequences);
     }
     if (call->queries == 0 || call->queries > desc->max_queries) {
@@ -44,8 +44,8 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
         }
     }
     kvant_shape shape = {sequences, call->queries, desc->q_heads, desc->k_dim};
-    kvant_status status = kvant_check_tensor(cache->context, "q", q, shape,
-                                             KVANT_TENSOR_CONTIGUOUS, &call->q);
+    kvant_status status =
+        kvant_check_tensor(cache->context, "q", q, shape, KVANT_TENSOR_CONTIGUOUS, &call->q);
     if (status == KVANT_OK) {
         shape.dim = desc->v_dim;
         status = kvant_check_tensor(cache->context, "out", out, shape,
@@ -71,8 +71,8 @@ static kvant_status write_positions(const attend_call *call, uint32_t first, uin
             .first = length - call->queries,
             .step = 1u,
         };
-        kvant_status status = kvant_launch_kernel(cache->context, KVANT_KERNEL_positions, &p,
-                                                  &cache->scratch, 1);
+        kvant_status status =
+            kvant_launch_kernel(cache->context, KVANT_KERNEL_positions, &p, &cache->scratch, 1);
         if (status != KVANT_OK) {
             return status;
         }

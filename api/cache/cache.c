@@ -53,8 +53,8 @@ static kvant_status plan_shards(const kvant_context *context, const kvant_layout
                           (unsigned long long)groups, context->limits.max_groups);
     }
     uint64_t sequences = most / region;
-    *out_sequences = sequences < layout->desc.sequences ? (uint32_t)sequences
-                                                        : layout->desc.sequences;
+    *out_sequences =
+        sequences < layout->desc.sequences ? (uint32_t)sequences : layout->desc.sequences;
     return KVANT_OK;
 }
 
@@ -78,8 +78,7 @@ static kvant_status allocate_host(kvant_cache *cache)
 {
     kvant_host *host = &cache->context->host;
     const kvant_layout *layout = &cache->layout;
-    cache->shards =
-        (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
+    cache->shards = (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
     size_t streams = (size_t)layout->desc.layers * layout->desc.sequences;
     cache->stores =
         kvant_allocate(host, (size_t)layout->desc.layers * cache->shards * sizeof *cache->stores);
@@ -331,9 +330,9 @@ static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvan
     kvant_status status =
         kvant_op_count_non_finite(cache->context, tensors, params, 2, cache->scratch, &bad);
     if (status == KVANT_OK && bad != 0) {
-        status = kvant_fail(KVANT_ERROR_NOT_FINITE,
-                            "K and V hold %u elements that are NaN, infinite or beyond +-65504",
-                            bad);
+        status =
+            kvant_fail(KVANT_ERROR_NOT_FINITE,
+                       "K and V hold %u elements that are NaN, infinite or beyond +-65504", bad);
     }
     return status;
 }
@@ -667,8 +666,8 @@ kvant_status kvant_cache_digest(kvant_cache *cache, uint64_t *out_digest)
     for (uint32_t i = 0; status == KVANT_OK && i < layout->desc.layers * layout->desc.sequences;
          i++) {
         kvant_place place;
-        status = kvant_place_of(cache, i / layout->desc.sequences, i % layout->desc.sequences,
-                                &place);
+        status =
+            kvant_place_of(cache, i / layout->desc.sequences, i % layout->desc.sequences, &place);
         for (uint32_t at = 0; status == KVANT_OK && at < layout->region_words; at += PIECE) {
             uint32_t count =
                 layout->region_words - at < PIECE ? layout->region_words - at : (uint32_t)PIECE;

@@ -62,10 +62,10 @@ typedef struct {
     kv_view v_view;
     uint32_t tokens;
     uint32_t first_position;
-    kvant_buffer *queries;  /* NULL: none */
+    kvant_buffer *queries; /* NULL: none */
     kv_view query_view;
-    uint32_t query_base;    /* position of the query view's row 0; KV_NO_OFFSET: row i is probe i */
-    uint32_t probes;        /* their positions are in the workspace */
+    uint32_t query_base; /* position of the query view's row 0; KV_NO_OFFSET: row i is probe i */
+    uint32_t probes;     /* their positions are in the workspace */
 } kvant_event;
 
 /* Compresses one event into the segments that are next. `workspace` starts at word

@@ -115,9 +115,9 @@ static kvant_status list_classes(const kvant_place *place, const kvant_event *ev
 }
 
 /* One class of one tensor into its segment. */
-static kvant_status quantize_class(const kvant_place *place, const kvant_event *event, bool is_value,
-                                   int32_t index, uint32_t tokens, kvant_buffer *workspace,
-                                   uint32_t keys)
+static kvant_status quantize_class(const kvant_place *place, const kvant_event *event,
+                                   bool is_value, int32_t index, uint32_t tokens,
+                                   kvant_buffer *workspace, uint32_t keys)
 {
     const kvant_layout *layout = &place->cache->layout;
     const kvant_cache_desc *desc = &layout->desc;
@@ -241,10 +241,9 @@ kvant_status kvant_compress_window(const kvant_place *place)
             .dtype = KV_DTYPE_F16,
             .wrap = KV_NO_OFFSET,
         };
-        status = kvant_buffer_copy(place->store,
-                                   ((uint64_t)place->base + layout->probe_positions) * 4u,
-                                   cache->scratch, (layout->partials + w.probes) * 4u,
-                                   (uint64_t)stream->probe_count * 4u);
+        status = kvant_buffer_copy(
+            place->store, ((uint64_t)place->base + layout->probe_positions) * 4u, cache->scratch,
+            (layout->partials + w.probes) * 4u, (uint64_t)stream->probe_count * 4u);
     }
     if (status == KVANT_OK) {
         status = kvant_compress_event(place, &event, cache->scratch, layout->partials, &w);
@@ -285,8 +284,8 @@ static bool is_probe(const kvant_layout *layout, uint32_t layer, uint32_t event,
         uint32_t longer = older % random;
         uint32_t first = i * shorter + kv_min_u32(i, longer);
         uint32_t length = shorter + (i < longer ? 1u : 0u);
-        uint32_t draw = kv_philox((uint32_t)recipe->seed, (uint32_t)(recipe->seed >> 32), layer,
-                                  event, i, 0u);
+        uint32_t draw =
+            kv_philox((uint32_t)recipe->seed, (uint32_t)(recipe->seed >> 32), layer, event, i, 0u);
         if (step == first + kv_mul_high(draw, length)) {
             return true;
         }
@@ -330,7 +329,8 @@ kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *q
     kvant_status status = KVANT_OK;
     for (uint32_t row = 0; status == KVANT_OK && row < count; row++) {
         uint32_t position = stream->length - count + row;
-        uint32_t begin = oldest + layout->desc.recipe.window; /* of the steps before the next event */
+        uint32_t begin =
+            oldest + layout->desc.recipe.window; /* of the steps before the next event */
         if (position < begin || position < stream->probed_length) {
             continue;
         }

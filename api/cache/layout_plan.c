@@ -86,8 +86,8 @@ static kvant_status check_shape(const kvant_cache_desc *desc)
     for (int i = 0; i < 2; i++) {
         if (dims[i] < 8 || dims[i] > KV_MAX_HEAD_DIM || dims[i] % 8 != 0) {
             return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                              "%s is %u, not a multiple of 8 from 8 to %u", i == 0 ? "k_dim" : "v_dim",
-                              dims[i], KV_MAX_HEAD_DIM);
+                              "%s is %u, not a multiple of 8 from 8 to %u",
+                              i == 0 ? "k_dim" : "v_dim", dims[i], KV_MAX_HEAD_DIM);
         }
     }
     uint64_t tokens = (uint64_t)desc->prefill_tokens + desc->decode_tokens;
@@ -151,11 +151,10 @@ static void decide_policy(kvant_layout *layout)
         layout->window_capacity = quad(total);
         return;
     }
-    layout->per_event = layout->two_classes ||
-                        recipe->k.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
-                        recipe->v.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
-                        recipe->k.transform != KVANT_TRANSFORM_NONE ||
-                        recipe->v.transform != KVANT_TRANSFORM_NONE;
+    layout->per_event =
+        layout->two_classes || recipe->k.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
+        recipe->v.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
+        recipe->k.transform != KVANT_TRANSFORM_NONE || recipe->v.transform != KVANT_TRANSFORM_NONE;
     layout->alignment = layout->per_event ? 1u : alignment_of(recipe);
     layout->window_limit = recipe->window + recipe->period;
 
@@ -182,8 +181,8 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
     }
     const kvant_recipe *recipe = &layout->desc.recipe;
     kvant_planned_segment *segment = &layout->segments[layout->segment_count++];
-    *segment = (kvant_planned_segment){
-        .token_class = token_class, .event = event, .tokens = tokens};
+    *segment =
+        (kvant_planned_segment){.token_class = token_class, .event = event, .tokens = tokens};
     segment->at = (kvant_segment){
         .capacity = quad(tokens),
         .k_codec = KVANT_CODEC_F16,
@@ -200,7 +199,8 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
         segment->at.v_grouping = recipe->v.grouping;
         segment->at.v_group_length = recipe->v.group_length;
     }
-    layout->max_splits += (uint32_t)((segment->at.capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
+    layout->max_splits +=
+        (uint32_t)((segment->at.capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
 }
 
 static kvant_status list_segments(kvant_host *host, kvant_layout *layout)
@@ -313,10 +313,14 @@ static void place_params(kvant_layout *layout, placer *p, uint64_t *parameters)
         if (at->k_codec == KVANT_CODEC_F16) {
             continue;
         }
-        at->k_params = place(p, group_words(at->k_grouping, at->k_group_length, at->capacity,
-                                            desc->k_dim, desc->kv_heads), parameters);
-        at->v_params = place(p, group_words(at->v_grouping, at->v_group_length, at->capacity,
-                                            desc->v_dim, desc->kv_heads), parameters);
+        at->k_params = place(p,
+                             group_words(at->k_grouping, at->k_group_length, at->capacity,
+                                         desc->k_dim, desc->kv_heads),
+                             parameters);
+        at->v_params = place(p,
+                             group_words(at->v_grouping, at->v_group_length, at->capacity,
+                                         desc->v_dim, desc->kv_heads),
+                             parameters);
         if (segment->event != scale_event) { /* both classes of an event share channel scales */
             scale_event = segment->event;
             if (recipe->k.transform == KVANT_TRANSFORM_CST) {
@@ -393,7 +397,8 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
     uint32_t capacity = quad(tokens);
     uint64_t splits = (tokens + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS;
     uint64_t rows = (uint64_t)probes * desc->q_heads;
-    uint64_t channels = (uint64_t)desc->kv_heads * (desc->k_dim > desc->v_dim ? desc->k_dim : desc->v_dim);
+    uint64_t channels =
+        (uint64_t)desc->kv_heads * (desc->k_dim > desc->v_dim ? desc->k_dim : desc->v_dim);
 
     uint64_t groups = group_words(recipe->k.grouping, recipe->k.group_length, capacity, desc->k_dim,
                                   desc->kv_heads);
@@ -433,13 +438,11 @@ static kvant_status size_scratch(kvant_layout *layout)
                                   (desc->v_dim + 2u) * 4u);
     uint64_t sequences = stored / 256u / one;
     sequences = sequences < 1u ? 1u : sequences;
-    layout->attend_sequences =
-        sequences < desc->sequences ? (uint32_t)sequences : desc->sequences;
+    layout->attend_sequences = sequences < desc->sequences ? (uint32_t)sequences : desc->sequences;
 
     uint64_t most = kvant_multiply(one, layout->attend_sequences);
     if (layout->events > 1u) {
-        kvant_workspace w =
-            kvant_workspace_of(layout, desc->recipe.period, layout->probe_capacity);
+        kvant_workspace w = kvant_workspace_of(layout, desc->recipe.period, layout->probe_capacity);
         uint64_t bytes = kvant_multiply(w.words, 4u);
         most = bytes > most ? bytes : most;
     }

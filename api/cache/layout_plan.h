@@ -15,12 +15,17 @@
 #include "kvant/cache.h"
 #include "kvant/ops.h"
 
-typedef enum { KVANT_CLASS_SINK, KVANT_CLASS_SALIENT, KVANT_CLASS_REGULAR, KVANT_CLASS_WINDOW } kvant_class;
+typedef enum {
+    KVANT_CLASS_SINK,
+    KVANT_CLASS_SALIENT,
+    KVANT_CLASS_REGULAR,
+    KVANT_CLASS_WINDOW
+} kvant_class;
 
 typedef struct {
     kvant_class token_class;
-    uint32_t event;  /* the compression event that fills it; 0 where events append to it */
-    uint32_t tokens; /* that it can ever hold; capacity is that, rounded up to 4 */
+    uint32_t event;   /* the compression event that fills it; 0 where events append to it */
+    uint32_t tokens;  /* that it can ever hold; capacity is that, rounded up to 4 */
     kvant_segment at; /* as the segment table says it */
 } kvant_planned_segment;
 
@@ -43,10 +48,10 @@ typedef struct {
     kvant_cache_desc desc; /* with defaults filled in */
     bool is_f16;
     bool two_classes;
-    bool per_event;           /* each event fills segments of its own: its parameters are the segment's */
-    uint32_t maps;            /* class maps: 1, or one a KV head */
-    uint32_t alignment;       /* tokens to which a growing segment's events are rounded down */
-    uint32_t events;          /* compression events that a sequence can have, the prompt's included */
+    bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
+    uint32_t maps;      /* class maps: 1, or one a KV head */
+    uint32_t alignment; /* tokens to which a growing segment's events are rounded down */
+    uint32_t events;    /* compression events that a sequence can have, the prompt's included */
     uint32_t window_limit;    /* tokens in the window when a period has to leave */
     uint32_t window_capacity; /* slots of the ring; 0: no window */
     uint32_t probe_capacity;  /* gathered probe queries of a decode period */

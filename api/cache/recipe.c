@@ -211,7 +211,8 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     }
     if (!is_share(recipe->salient_share) || !is_share(recipe->probes_random) ||
         !is_share(recipe->probes_recent) || recipe->probes_random + recipe->probes_recent > 1.0) {
-        return bad("salient, random and recent", "are shares from 0 to 1, probes at most 1 together");
+        return bad("salient, random and recent",
+                   "are shares from 0 to 1, probes at most 1 together");
     }
     if ((uint32_t)recipe->normaliser > KVANT_NORMALISER_PROBES ||
         (uint32_t)recipe->heads > KVANT_HEADS_GROUP) {

@@ -216,8 +216,8 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     struct {
         const char *key;
         uint32_t *value;
-    } counts[] = {{"window", &recipe->window}, {"period", &recipe->period},
-                  {"sinks", &recipe->sinks}};
+    } counts[] = {
+        {"window", &recipe->window}, {"period", &recipe->period}, {"sinks", &recipe->sinks}};
     struct {
         const char *key;
         double *value;
@@ -241,9 +241,8 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
             return KVANT_OK;
         }
         if (strcmp(key, shares[i].key) == 0) {
-            return parse_share(value, shares[i].value)
-                       ? KVANT_OK
-                       : expected(c, offset, "a share from 0 to 1");
+            return parse_share(value, shares[i].value) ? KVANT_OK
+                                                       : expected(c, offset, "a share from 0 to 1");
         }
     }
     int choice;
@@ -262,12 +261,12 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
         return KVANT_OK;
     }
     if (strcmp(key, "seed") == 0) {
-        return parse_integer(value, UINT64_MAX, &recipe->seed)
-                   ? KVANT_OK
-                   : expected(c, offset, "a number");
+        return parse_integer(value, UINT64_MAX, &recipe->seed) ? KVANT_OK
+                                                               : expected(c, offset, "a number");
     }
-    return expected(c, 0, "one of k, v, window, period, sinks, salient, random, recent, norm, "
-                          "heads, seed");
+    return expected(c, 0,
+                    "one of k, v, window, period, sinks, salient, random, recent, norm, "
+                    "heads, seed");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -412,10 +411,9 @@ static bool same_rule(const kvant_tensor_rule *a, const kvant_tensor_rule *b)
 static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
 {
     return same_rule(&a->k, &b->k) && same_rule(&a->v, &b->v) && a->window == b->window &&
-           a->period == b->period && a->sinks == b->sinks &&
-           a->salient_share == b->salient_share && a->probes_random == b->probes_random &&
-           a->probes_recent == b->probes_recent && a->normaliser == b->normaliser &&
-           a->heads == b->heads && a->seed == b->seed;
+           a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
+           a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
+           a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed;
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)

@@ -206,7 +206,7 @@ KV_FN kv_f32 kv_reciprocal(kv_f32 x)
 KV_FN kv_u32 kv_sqrt_f16(kv_f32 x)
 {
     kv_u32 bits = kv_bits(x);
-    kv_i32 exponent = KV_I32(bits >> 23) - 137;                /* x = significand * 2^exponent */
+    kv_i32 exponent = KV_I32(bits >> 23) - 137;                  /* x = significand * 2^exponent */
     kv_u32 significand = ((bits & 0x7fffffu) | 0x800000u) >> 13; /* 11 bits */
     if ((exponent & 1) != 0) {
         significand <<= 1;
@@ -384,12 +384,12 @@ KV_FN kv_f32 kv_reciprocal_of_qmax(kv_u32 bits)
 
 /* ---- integer operands of attention ------------------------------------------------------------- */
 
-#define KV_OPERAND_MAX 32767.0f               /* 16-bit folded queries and probabilities */
+#define KV_OPERAND_MAX 32767.0f                /* 16-bit folded queries and probabilities */
 #define KV_OPERAND_STEP 3.0518509447574615e-5f /* 1/32767 */
-#define KV_TERM_ONE 4194304.0f                /* 2^22: float terms that are summed as integers */
-#define KV_TERM_STEP 2.384185791015625e-7f    /* 2^-22 */
-#define KV_WEIGHT_ONE 8388608.0f              /* 2^23: softmax weights summed as integers */
-#define KV_WEIGHT_STEP 1.1920928955078125e-7f /* 2^-23 */
+#define KV_TERM_ONE 4194304.0f                 /* 2^22: float terms that are summed as integers */
+#define KV_TERM_STEP 2.384185791015625e-7f     /* 2^-22 */
+#define KV_WEIGHT_ONE 8388608.0f               /* 2^23: softmax weights summed as integers */
+#define KV_WEIGHT_STEP 1.1920928955078125e-7f  /* 2^-23 */
 
 /* What multiplies a value of magnitude <= largest to make it an integer of magnitude <= top. */
 KV_FN kv_f32 kv_operand_inverse(kv_f32 largest, kv_f32 top)

@@ -37,7 +37,7 @@
 #elif defined(__OPENCL_C_VERSION__)
 
 #pragma OPENCL FP_CONTRACT OFF
-#define KV_FN inline
+#define KV_FN static inline
 #define KV_EXACT
 #define KV_STRUCT_BEGIN(name)                                                                      \
     typedef struct name {

@@ -48,19 +48,19 @@
 #define KV_NO_OFFSET 0xffffffffu
 
 /* ---- words of a segment's entry in the table ---- */
-#define KV_SEGMENT_CAPACITY 0u         /* tokens, a multiple of 4 */
+#define KV_SEGMENT_CAPACITY 0u /* tokens, a multiple of 4 */
 #define KV_SEGMENT_K_CODEC 1u
 #define KV_SEGMENT_V_CODEC 2u
 #define KV_SEGMENT_K_GROUPING 3u
 #define KV_SEGMENT_K_GROUP_LENGTH 4u
 #define KV_SEGMENT_V_GROUPING 5u
 #define KV_SEGMENT_V_GROUP_LENGTH 6u
-#define KV_SEGMENT_POSITIONS 7u        /* offset of one word a token; KV_POSITION_INVALID: no token */
-#define KV_SEGMENT_POSITIONS_HEAD 8u   /* words between the lists of two heads; 0: one list for all */
-#define KV_SEGMENT_K_CODES 9u          /* offset */
-#define KV_SEGMENT_V_CODES 10u         /* offset */
-#define KV_SEGMENT_K_PARAMS 11u        /* offset */
-#define KV_SEGMENT_V_PARAMS 12u        /* offset */
+#define KV_SEGMENT_POSITIONS 7u      /* offset of one word a token; KV_POSITION_INVALID: no token */
+#define KV_SEGMENT_POSITIONS_HEAD 8u /* words between the lists of two heads; 0: one list for all */
+#define KV_SEGMENT_K_CODES 9u        /* offset */
+#define KV_SEGMENT_V_CODES 10u       /* offset */
+#define KV_SEGMENT_K_PARAMS 11u      /* offset */
+#define KV_SEGMENT_V_PARAMS 12u      /* offset */
 #define KV_SEGMENT_K_CHANNEL_SCALE 13u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_V_CHANNEL_SCALE 14u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_RESERVED 15u

@@ -33,8 +33,8 @@ kvant_status kvant_buffer_create(kvant_context *context, uint64_t bytes, kvant_b
     }
     buffer->context = context;
     buffer->bytes = bytes;
-    status = kvant_finish(context, context->backend->buffer_create(context->device, bytes,
-                                                                   &buffer->native));
+    status = kvant_finish(context,
+                          context->backend->buffer_create(context->device, bytes, &buffer->native));
     if (status != KVANT_OK) {
         kvant_release(&context->host, buffer);
         return status;
@@ -73,8 +73,7 @@ static kvant_status check_range(const kvant_buffer *buffer, const char *what, ui
     if (kvant_add(offset, bytes) > buffer->bytes) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "%s: bytes %llu to %llu lie beyond its %llu", what,
-                          (unsigned long long)offset,
-                          (unsigned long long)kvant_add(offset, bytes),
+                          (unsigned long long)offset, (unsigned long long)kvant_add(offset, bytes),
                           (unsigned long long)buffer->bytes);
     }
     return kvant_require_alive(buffer->context);
@@ -91,8 +90,8 @@ kvant_status kvant_buffer_write(kvant_buffer *buffer, uint64_t offset, const voi
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "data is NULL");
     }
     kvant_context *context = buffer->context;
-    return kvant_finish(context, context->backend->upload(context->device, buffer->native, offset,
-                                                          data, bytes));
+    return kvant_finish(
+        context, context->backend->upload(context->device, buffer->native, offset, data, bytes));
 }
 
 kvant_status kvant_buffer_read(kvant_buffer *buffer, uint64_t offset, void *out_data,

@@ -47,7 +47,7 @@ struct kvant_context {
     bool lost;
     bool prepared[KVANT_KERNEL_COUNT];
     kvant_buffer *unused; /* bound where a kernel does not use a binding */
-    bool marked[2]; /* time stamps that were set */
+    bool marked[2];       /* time stamps that were set */
     kvant_context_stats stats;
 };
 

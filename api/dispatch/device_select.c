@@ -200,8 +200,8 @@ static void pass_over(kvant_context *context, reasons *gathered, kvant_severity 
                       kvant_status status, const char *backend, const char *reason)
 {
     size_t used = strlen(gathered->text);
-    snprintf(gathered->text + used, sizeof gathered->text - used, "%s%s: %s",
-             used != 0 ? "; " : "", backend, reason);
+    snprintf(gathered->text + used, sizeof gathered->text - used, "%s%s: %s", used != 0 ? "; " : "",
+             backend, reason);
     gathered->last = status;
     kvant_tell(&context->host, severity, status, backend, "passed over %s: %s", backend, reason);
 }
@@ -214,8 +214,7 @@ static bool try_backend(kvant_context *context, const kvant_backend *backend, co
     kvant_device_record records[MAX_DEVICES];
     uint32_t count = 0;
     context->host.probing = true;
-    kvant_status status =
-        backend->enumerate(&context->host.services, records, MAX_DEVICES, &count);
+    kvant_status status = backend->enumerate(&context->host.services, records, MAX_DEVICES, &count);
     context->host.probing = false;
     if (status != KVANT_OK) {
         char reason[KVANT_MESSAGE_BYTES];
@@ -254,9 +253,9 @@ static bool try_auto(kvant_context *context, const item *wanted, uint32_t flags,
         const char *backend;
         kvant_device_kind kind;
     } order[] = {
-        {"cuda", KVANT_DEVICE_GPU},   {"vulkan", KVANT_DEVICE_GPU}, {"opencl", KVANT_DEVICE_GPU},
-        {"opencl", KVANT_DEVICE_CPU}, {"vulkan", KVANT_DEVICE_CPU},
-        {"host", KVANT_DEVICE_REFERENCE},
+        {"cuda", KVANT_DEVICE_GPU},   {"vulkan", KVANT_DEVICE_GPU},
+        {"opencl", KVANT_DEVICE_GPU}, {"opencl", KVANT_DEVICE_CPU},
+        {"vulkan", KVANT_DEVICE_CPU}, {"host", KVANT_DEVICE_REFERENCE},
     };
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const kvant_backend *backend = kvant_backend_find(order[i].backend);

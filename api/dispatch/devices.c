@@ -77,8 +77,8 @@ kvant_status kvant_devices(kvant_device_fn each, void *user)
         int list;
         kvant_device_kind kind;
     } order[] = {
-        {0, KVANT_DEVICE_GPU}, {1, KVANT_DEVICE_GPU}, {2, KVANT_DEVICE_GPU},
-        {2, KVANT_DEVICE_CPU}, {1, KVANT_DEVICE_CPU}, {0, KVANT_DEVICE_SIMULATED},
+        {0, KVANT_DEVICE_GPU},       {1, KVANT_DEVICE_GPU}, {2, KVANT_DEVICE_GPU},
+        {2, KVANT_DEVICE_CPU},       {1, KVANT_DEVICE_CPU}, {0, KVANT_DEVICE_SIMULATED},
         {3, KVANT_DEVICE_REFERENCE},
     };
     if (each == NULL) {

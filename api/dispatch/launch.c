@@ -43,8 +43,7 @@ kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel)
     if (context->prepared[kernel]) {
         return KVANT_OK;
     }
-    kvant_status status =
-        kvant_finish(context, context->backend->prepare(context->device, kernel));
+    kvant_status status = kvant_finish(context, context->backend->prepare(context->device, kernel));
     if (status == KVANT_OK) {
         context->prepared[kernel] = true;
         context->stats.kernels_built++;

@@ -20,8 +20,8 @@ static kvant_status clear_keys(kvant_buffer *scratch, uint32_t offset, uint32_t 
     kvant_status status =
         kvant_buffer_fill(scratch, (uint64_t)offset * 4u, 0xffffffffu, (uint64_t)groups * 4u);
     if (status == KVANT_OK) {
-        status = kvant_buffer_fill(scratch, ((uint64_t)offset + groups) * 4u, 0u,
-                                   (uint64_t)groups * 4u);
+        status =
+            kvant_buffer_fill(scratch, ((uint64_t)offset + groups) * 4u, 0u, (uint64_t)groups * 4u);
     }
     return status;
 }
@@ -102,7 +102,8 @@ kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffe
         status = kvant_launch_kernel(context, KVANT_KERNEL_extrema, &p, extrema, 3);
     }
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, KVANT_KERNEL_channel_scale, &scales, channel_scale, 2);
+        status =
+            kvant_launch_kernel(context, KVANT_KERNEL_channel_scale, &scales, channel_scale, 2);
     }
     return status;
 }

@@ -35,17 +35,18 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
                           (int)desc->grouping, desc->group_length);
     }
     if (desc->tokens == 0 || desc->heads == 0 || desc->heads > 4096) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "tokens or heads is 0, or above 4096 heads");
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "tokens or heads is 0, or above 4096 heads");
     }
-    uint32_t step = desc->grouping == KVANT_GROUPING_CHANNEL_TOKENS ? desc->group_length
-                                                                    : KV_TOKEN_QUAD;
+    uint32_t step =
+        desc->grouping == KVANT_GROUPING_CHANNEL_TOKENS ? desc->group_length : KV_TOKEN_QUAD;
     if (desc->capacity % KV_TOKEN_QUAD != 0 || desc->first_token % step != 0 ||
         (uint64_t)desc->first_token + desc->tokens > desc->capacity) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "tokens %u to %llu of a capacity of %u: multiples of 4 and of the group "
                           "length are needed",
-                          desc->first_token,
-                          (unsigned long long)desc->first_token + desc->tokens, desc->capacity);
+                          desc->first_token, (unsigned long long)desc->first_token + desc->tokens,
+                          desc->capacity);
     }
     if (desc->grouping == KVANT_GROUPING_CHANNEL_SEGMENT && desc->first_token != 0) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
@@ -94,6 +95,21 @@ uint64_t kvant_quantize_param_words(const kvant_quantize_desc *desc)
     return check_quantize_shape(desc, false) == KVANT_OK ? group_count(desc) : 0;
 }
 
+/* The lists that a call reads: channel scales and indices. */
+static kvant_status check_lists(kvant_context *context, const kvant_quantize_desc *desc)
+{
+    kvant_status status = KVANT_OK;
+    if (desc->channel_scale != KVANT_NO_OFFSET) {
+        status = kvant_check_words(context, "store (channel_scale)", desc->store,
+                                   desc->channel_scale, (uint64_t)desc->heads * desc->dim / 2u);
+    }
+    if (status == KVANT_OK && desc->indices != KVANT_NO_OFFSET) {
+        status =
+            kvant_check_words(context, "store (indices)", desc->store, desc->indices, desc->tokens);
+    }
+    return status;
+}
+
 /* Everything of a quantize call but its source. */
 static kvant_status check_store(kvant_context *context, const kvant_quantize_desc *desc,
                                 bool has_params)
@@ -104,15 +120,7 @@ static kvant_status check_store(kvant_context *context, const kvant_quantize_des
         status = kvant_check_words(context, "store (params)", desc->store, desc->params,
                                    group_count(desc));
     }
-    if (status == KVANT_OK && desc->channel_scale != KVANT_NO_OFFSET) {
-        status = kvant_check_words(context, "store (channel_scale)", desc->store,
-                                   desc->channel_scale, (uint64_t)desc->heads * desc->dim / 2u);
-    }
-    if (status == KVANT_OK && desc->indices != KVANT_NO_OFFSET) {
-        status = kvant_check_words(context, "store (indices)", desc->store, desc->indices,
-                                   desc->tokens);
-    }
-    return status;
+    return status == KVANT_OK ? check_lists(context, desc) : status;
 }
 
 static kvant_status check_quantize(kvant_context *context, const kvant_quantize_desc *desc,
@@ -167,13 +175,10 @@ kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_de
     if (status != KVANT_OK) {
         return status;
     }
-    status = desc->channel_scale == KVANT_NO_OFFSET
-                 ? kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "channel_scale has no offset")
-                 : kvant_check_words(context, "store (channel_scale)", desc->store,
-                                     desc->channel_scale, (uint64_t)desc->heads * desc->dim / 2u);
-    if (status == KVANT_OK) {
-        status = check_store(context, desc, false);
+    if (desc->channel_scale == KVANT_NO_OFFSET) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "channel_scale has no offset");
     }
+    status = check_lists(context, desc);
     if (status != KVANT_OK) {
         return status;
     }
@@ -294,10 +299,11 @@ static kvant_status check_saliency_shape(const kvant_saliency_desc *desc)
     }
     if (desc->tokens == 0 || desc->tokens > (1u << 28) || desc->kv_heads == 0 ||
         desc->q_heads == 0 || desc->q_heads > 4096 || desc->q_heads % desc->kv_heads != 0) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                          "%u tokens, %u query heads, %u KV heads: none may be 0 and the heads must "
-                          "divide",
-                          desc->tokens, desc->q_heads, desc->kv_heads);
+        return kvant_fail(
+            KVANT_ERROR_INVALID_ARGUMENT,
+            "%u tokens, %u query heads, %u KV heads: none may be 0 and the heads must "
+            "divide",
+            desc->tokens, desc->q_heads, desc->kv_heads);
     }
     uint64_t probes = (uint64_t)desc->probes_random + desc->probes_recent;
     if (probes == 0 || probes > desc->tokens) {
@@ -396,14 +402,14 @@ kvant_status kvant_select(kvant_context *context, const kvant_select_desc *desc)
     }
     if (desc->tokens == 0 || desc->maps == 0 || desc->salient > desc->tokens ||
         desc->forced_first > desc->tokens || desc->forced_last > desc->tokens) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%u salient, %u first and %u last of %u tokens in %u maps",
-                          desc->salient, desc->forced_first, desc->forced_last, desc->tokens,
-                          desc->maps);
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "%u salient, %u first and %u last of %u tokens in %u maps", desc->salient,
+                          desc->forced_first, desc->forced_last, desc->tokens, desc->maps);
     }
     uint64_t maps = desc->maps;
     uint32_t regular = desc->tokens - desc->salient;
-    status = kvant_check_words(context, "scores", desc->scores, 0,
-                               kvant_multiply(maps, desc->tokens));
+    status =
+        kvant_check_words(context, "scores", desc->scores, 0, kvant_multiply(maps, desc->tokens));
     if (status == KVANT_OK) {
         status = kvant_check_words(context, "lists (salient)", desc->lists, desc->salient_list,
                                    kvant_multiply(maps, desc->salient));

@@ -79,11 +79,12 @@ kvant_status kvant_check_tensor(const kvant_context *context, const char *name,
     }
     kvant_tensor t = *tensor;
     t.channel_stride = t.channel_stride != 0 ? t.channel_stride : 1;
-    t.head_stride = t.head_stride != 0 ? t.head_stride : kvant_multiply(shape.dim, t.channel_stride);
-    t.token_stride = t.token_stride != 0 ? t.token_stride
-                                         : kvant_multiply(shape.heads, t.head_stride);
-    t.sequence_stride = t.sequence_stride != 0 ? t.sequence_stride
-                                               : kvant_multiply(shape.tokens, t.token_stride);
+    t.head_stride =
+        t.head_stride != 0 ? t.head_stride : kvant_multiply(shape.dim, t.channel_stride);
+    t.token_stride =
+        t.token_stride != 0 ? t.token_stride : kvant_multiply(shape.heads, t.head_stride);
+    t.sequence_stride =
+        t.sequence_stride != 0 ? t.sequence_stride : kvant_multiply(shape.tokens, t.token_stride);
     if ((flags & KVANT_TENSOR_CONTIGUOUS) != 0 && t.channel_stride != 1) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "%s: channel_stride must be 1 here", name);
     }

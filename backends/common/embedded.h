@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 typedef struct {
-    const char *name; /* the file's base name; NULL ends a table */
+    const char *name;           /* the file's base name; NULL ends a table */
     const unsigned char *bytes; /* followed by a 0 that `size` does not count; 16-byte aligned */
     size_t size;
     const char *contract_hash; /* of api/contract/ when the file was compiled */

@@ -55,9 +55,10 @@ static void every_device_gives_the_same_bits(void **state)
                     memcmp(&expected.outputs[k], &got.outputs[k], sizeof(float)) != 0 ? 1u : 0u;
             }
             if (differences != 0 || got.digest != expected.digest || got.count != expected.count) {
-                fail_msg("%s on %s: digest %016llx, the host's is %016llx; %zu of %zu outputs differ",
-                         scenarios[i].recipe, devices[j], (unsigned long long)got.digest,
-                         (unsigned long long)expected.digest, differences, expected.count);
+                fail_msg(
+                    "%s on %s: digest %016llx, the host's is %016llx; %zu of %zu outputs differ",
+                    scenarios[i].recipe, devices[j], (unsigned long long)got.digest,
+                    (unsigned long long)expected.digest, differences, expected.count);
             }
             scenario_release(&got);
         }

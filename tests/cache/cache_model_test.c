@@ -86,7 +86,7 @@ static void recipes_stay_close_to_the_truth(void **state)
     };
     kvant_context *host = scenario_open("host");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        scenario s = {cases[i].recipe, 2, 4, 2, 32, 24, 250, 45, 3, KVANT_F32, 1.0f,
+        scenario s = {cases[i].recipe,        2, 4, 2, 32, 24, 250, 45, 3, KVANT_F32, 1.0f,
                       KVANT_NON_FINITE_STRICT};
         scenario_result result = scenario_run(host, &s);
         double nmse = nmse_of(&s, &result);
@@ -126,8 +126,8 @@ static void chunks_equal_single_steps(void **state)
 static void dtypes_agree(void **state)
 {
     (void)state;
-    scenario f32 = {"zipcache", 1, 4, 2, 32, 32, 120, 4, 1, KVANT_F32, 1.0f,
-                    KVANT_NON_FINITE_STRICT};
+    scenario f32 = {"zipcache", 1, 4, 2,         32,   32,
+                    120,        4, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_STRICT};
     scenario f16 = f32;
     f16.dtype = KVANT_F16;
     same_outputs(&f32, &f16, true);
@@ -137,8 +137,8 @@ static void dtypes_agree(void **state)
 static void batch_does_not_change_a_sequence(void **state)
 {
     (void)state;
-    scenario one = {"zipcache", 1, 4, 2, 32, 32, 150, 10, 1, KVANT_F32, 30.0f,
-                    KVANT_NON_FINITE_STRICT};
+    scenario one = {"zipcache", 1,  4, 2,         32,    32,
+                    150,        10, 1, KVANT_F32, 30.0f, KVANT_NON_FINITE_STRICT};
     scenario three = one;
     three.sequences = 3;
     kvant_context *host = scenario_open("host");
@@ -146,7 +146,8 @@ static void batch_does_not_change_a_sequence(void **state)
     scenario_result y = scenario_run(host, &three);
     size_t row = one.q_heads * one.v_dim;
     for (uint32_t step = 0; step < one.decode; step++) {
-        assert_memory_equal(x.outputs + step * row, y.outputs + step * row * 3, row * sizeof(float));
+        assert_memory_equal(x.outputs + step * row, y.outputs + step * row * 3,
+                            row * sizeof(float));
     }
     scenario_release(&x);
     scenario_release(&y);
@@ -168,9 +169,9 @@ static uint32_t *read_old_codes(kvant_cache *cache, uint32_t tokens, size_t *cou
     assert_int_equal(kvant_place_of(cache, 0, 0, &place), KVANT_OK);
     for (uint32_t head = 0; head < layout->desc.kv_heads; head++) {
         uint64_t offset = (uint64_t)place.base + at->k_codes + (uint64_t)head * head_words;
-        assert_int_equal(kvant_buffer_read(place.store, offset * 4, &words[head * old_words],
-                                           old_words * 4),
-                         KVANT_OK);
+        assert_int_equal(
+            kvant_buffer_read(place.store, offset * 4, &words[head * old_words], old_words * 4),
+            KVANT_OK);
     }
     return words;
 }
@@ -182,8 +183,8 @@ static void old_codes_stay_as_they_are(void **state)
     static const char *const recipes[] = {"zipcache", "kivi2", "int4"};
     kvant_context *host = scenario_open("host");
     for (int i = 0; i < 3; i++) {
-        scenario s = {recipes[i], 1, 2, 2, 32, 32, 200, 230, 1, KVANT_F32, 1.0f,
-                      KVANT_NON_FINITE_STRICT};
+        scenario s = {recipes[i], 1,   2, 2,         32,   32,
+                      200,        230, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_STRICT};
         kvant_cache_desc desc = scenario_desc(&s);
         kvant_cache *cache = NULL;
         assert_int_equal(kvant_cache_create(host, &desc, &cache), KVANT_OK);
@@ -191,7 +192,8 @@ static void old_codes_stay_as_they_are(void **state)
         for (int j = 0; j < 3; j++) {
             t[j] = scenario_upload(host, &s, j, 0, 1, 0, s.prefill + s.decode);
         }
-        assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]), KVANT_OK);
+        assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]),
+                         KVANT_OK);
         uint32_t tokens = cache->streams[0].used[cache->layout.first_compressed];
         assert_true(tokens > 0);
         size_t count;
@@ -223,8 +225,8 @@ static void one_call_equals_many(void **state)
     static const char *const recipes[] = {"int4", "kivi2", "int8-token"};
     kvant_context *host = scenario_open("host");
     for (int i = 0; i < 3; i++) {
-        scenario s = {recipes[i], 1, 2, 2, 32, 32, 0, 300, 1, KVANT_F32, 1.0f,
-                      KVANT_NON_FINITE_STRICT};
+        scenario s = {recipes[i], 1,   2, 2,         32,   32,
+                      0,          300, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_STRICT};
         kvant_cache_desc desc = scenario_desc(&s);
         kvant_tensor k = scenario_upload(host, &s, 0, 0, 1, 0, s.decode);
         kvant_tensor v = scenario_upload(host, &s, 1, 0, 1, 0, s.decode);
@@ -252,7 +254,7 @@ static void one_call_equals_many(void **state)
 static void shards_do_not_change_anything(void **state)
 {
     (void)state;
-    scenario s = {"zipcache,period=20", 5, 4, 2, 32, 32, 90, 25, 1, KVANT_F32, 1.0f,
+    scenario s = {"zipcache,period=20",   5, 4, 2, 32, 32, 90, 25, 1, KVANT_F32, 1.0f,
                   KVANT_NON_FINITE_STRICT};
     kvant_context *host = scenario_open("host");
     scenario_result whole = scenario_run(host, &s);
@@ -283,7 +285,7 @@ static void shards_do_not_change_anything(void **state)
 static void attention_in_place_changes_nothing(void **state)
 {
     (void)state;
-    scenario s = {"zipcache,period=20", 1, 2, 2, 32, 32, 60, 45, 1, KVANT_F32, 1.0f,
+    scenario s = {"zipcache,period=20",   1, 2, 2, 32, 32, 60, 45, 1, KVANT_F32, 1.0f,
                   KVANT_NON_FINITE_STRICT};
     kvant_context *host = scenario_open("host");
     uint64_t digests[2];
@@ -299,9 +301,9 @@ static void attention_in_place_changes_nothing(void **state)
             kvant_tensor out = {.dtype = KVANT_F32};
             assert_int_equal(kvant_buffer_create(host, 4096, &out.buffer), KVANT_OK);
             assert_int_equal(kvant_cache_append(cache, 0, 0, 1, &t[0], &t[1]), KVANT_OK);
-            assert_int_equal(kvant_cache_attend(cache, 0, 0, 1, 1, &t[2],
-                                                in_place != 0 ? &t[2] : &out, NULL),
-                             KVANT_OK);
+            assert_int_equal(
+                kvant_cache_attend(cache, 0, 0, 1, 1, &t[2], in_place != 0 ? &t[2] : &out, NULL),
+                KVANT_OK);
             for (int i = 0; i < 3; i++) {
                 kvant_buffer_destroy(t[i].buffer);
             }

@@ -130,15 +130,16 @@ kvant_cache_desc scenario_desc(const scenario *s)
     return desc;
 }
 
-static void prefill(kvant_context *context, kvant_cache *cache, const scenario *s, uint32_t sequence)
+static void prefill(kvant_context *context, kvant_cache *cache, const scenario *s,
+                    uint32_t sequence)
 {
     kvant_tensor tensors[3];
     for (int i = 0; i < 3; i++) {
         tensors[i] = scenario_upload(context, s, i, sequence, 1, 0, s->prefill);
     }
-    expect_ok(kvant_cache_prefill(cache, 0, sequence, s->prefill, &tensors[0], &tensors[1],
-                                  &tensors[2]),
-              "prefill");
+    expect_ok(
+        kvant_cache_prefill(cache, 0, sequence, s->prefill, &tensors[0], &tensors[1], &tensors[2]),
+        "prefill");
     for (int i = 0; i < 3; i++) {
         kvant_buffer_destroy(tensors[i].buffer);
     }

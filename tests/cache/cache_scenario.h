@@ -19,9 +19,9 @@ typedef struct {
     uint32_t v_dim;
     uint32_t prefill;
     uint32_t decode;
-    uint32_t chunk;   /* tokens an append, queries an attend */
+    uint32_t chunk; /* tokens an append, queries an attend */
     kvant_dtype dtype;
-    float outliers;   /* factor of two of the K channels; 1: none */
+    float outliers; /* factor of two of the K channels; 1: none */
     kvant_non_finite non_finite;
 } scenario;
 

@@ -156,8 +156,8 @@ static uint32_t *select_on(kvant_context *context, const recording *r, uint32_t 
     select.tokens = r->tokens;
     select.salient = salient;
     select.regular_list = salient;
-    assert_int_equal(kvant_buffer_create(context, kvant_saliency_scratch_bytes(&desc),
-                                         &desc.scratch), KVANT_OK);
+    assert_int_equal(
+        kvant_buffer_create(context, kvant_saliency_scratch_bytes(&desc), &desc.scratch), KVANT_OK);
     assert_int_equal(kvant_buffer_create(context, r->tokens * 4, &desc.scores), KVANT_OK);
     assert_int_equal(kvant_buffer_create(context, r->tokens * 4, &select.lists), KVANT_OK);
     select.scores = desc.scores;
@@ -268,9 +268,11 @@ static void retrieval_model(void **state)
     tool_error error = {0};
     assert_int_equal(checkpoint_load(KVANT_SOURCE_DIR "/models/retrieval.bin", &model, &error), 0);
     assert_int_equal(tokenizer_load(KVANT_SOURCE_DIR "/models/retrieval_tok.bin",
-                                    model.shape.vocab_size, &words, &error), 0);
+                                    model.shape.vocab_size, &words, &error),
+                     0);
     assert_int_equal(case_list_load(KVANT_SOURCE_DIR "/models/retrieval_cases.json", &words,
-                                    model.shape.seq_len, &cases, &error), 0);
+                                    model.shape.seq_len, &cases, &error),
+                     0);
     kvant_context *context = open_host();
     uint64_t both = 0;
     uint64_t all = 0;

@@ -108,9 +108,9 @@ static void philox_gives_the_published_words(void **state)
     /* Random123's known answers for philox4x32-10 */
     assert_int_equal(kv_philox(0u, 0u, 0u, 0u, 0u, 0u), 0x6627e8d5u);
     assert_int_equal(kv_philox(~0u, ~0u, ~0u, ~0u, ~0u, ~0u), 0x408f276du);
-    assert_int_equal(kv_philox(0xa4093822u, 0x299f31d0u, 0x243f6a88u, 0x85a308d3u, 0x13198a2eu,
-                               0x03707344u),
-                     0xd16cfe09u);
+    assert_int_equal(
+        kv_philox(0xa4093822u, 0x299f31d0u, 0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u),
+        0xd16cfe09u);
 }
 
 static void input_is_made_finite(void **state)

@@ -178,8 +178,8 @@ static void hostile_operations_are_refused(void **state)
     } while (0)
 
     REFUSED_OP(kvant_quantize, desc.group_length = 3);
-    REFUSED_OP(kvant_quantize, (desc.grouping = KVANT_GROUPING_CHANNEL_TOKENS,
-                                desc.group_length = 0xffffffe0u));
+    REFUSED_OP(kvant_quantize,
+               (desc.grouping = KVANT_GROUPING_CHANNEL_TOKENS, desc.group_length = 0xffffffe0u));
     REFUSED_OP(kvant_quantize, desc.params = 0xfffffff0u);
     REFUSED_OP(kvant_quantize, desc.codes = (1 << 14) - 8);
     REFUSED_OP(kvant_quantize, desc.indices = (1 << 14) - 8);
@@ -239,8 +239,7 @@ static void calls_out_of_order_or_range_are_refused(void **state)
     (void)state;
     fixture f = {0};
     open_fixture(&f, KVANT_NON_FINITE_STRICT);
-    REFUSED(kvant_cache_attend(f.cache, 0, 0, 1, 1, &f.q, &f.out, NULL),
-            KVANT_ERROR_INVALID_STATE);
+    REFUSED(kvant_cache_attend(f.cache, 0, 0, 1, 1, &f.q, &f.out, NULL), KVANT_ERROR_INVALID_STATE);
     REFUSED(kvant_cache_prefill(f.cache, 0, 0, 0, &f.k, &f.v, &f.q), KVANT_ERROR_INVALID_ARGUMENT);
     REFUSED(kvant_cache_prefill(f.cache, 0, 0, 33, &f.k, &f.v, &f.q), KVANT_ERROR_CAPACITY);
     REFUSED(kvant_cache_prefill(f.cache, 2, 0, 8, &f.k, &f.v, &f.q), KVANT_ERROR_INVALID_ARGUMENT);

@@ -69,7 +69,8 @@ static void named_form_is_found_again(void **state)
     (void)state;
     kvant_recipe recipe;
     char text[64];
-    assert_int_equal(kvant_recipe_parse("k=int2/chan32,v=int2/tok32,window=128", &recipe), KVANT_OK);
+    assert_int_equal(kvant_recipe_parse("k=int2/chan32,v=int2/tok32,window=128", &recipe),
+                     KVANT_OK);
     kvant_recipe_print(&recipe, text, sizeof text);
     assert_string_equal(text, "kivi2");
 }

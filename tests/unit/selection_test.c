@@ -71,8 +71,7 @@ static void bad_selections_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         heard h = {"", 0};
         kvant_context *context = (kvant_context *)&h;
-        assert_int_equal(open_backend(cases[i].text, 0, &h, &context),
-                         KVANT_ERROR_UNKNOWN_BACKEND);
+        assert_int_equal(open_backend(cases[i].text, 0, &h, &context), KVANT_ERROR_UNKNOWN_BACKEND);
         assert_null(context);
         if (strstr(kvant_last_message(), cases[i].says) == NULL) {
             fail_msg("\"%s\": %s", cases[i].text, kvant_last_message());
