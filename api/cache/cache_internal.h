@@ -53,6 +53,9 @@ kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequenc
 kvant_status kvant_usable_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                                    kvant_place *out_place);
 
+/* Makes it an empty region: zeros, the segment table, no token anywhere. */
+kvant_status kvant_clear_region(const kvant_place *place);
+
 /* K, V and, for a prompt, Q of a compression event: buffers and views whose row 0 is the event's first
  * token. */
 typedef struct {

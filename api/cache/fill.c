@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tokens into a cache: prompts, which are compressed at once, and decode steps, which go to the f16
+ * window first.
+ */
+#include "cache_internal.h"
+#include "ops_internal.h"
+
+/* K and V of a call, checked. */
+typedef struct {
+    kvant_tensor k;
+    kvant_tensor v;
+} kvant_pair;
+
+static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const kvant_tensor *k,
+                               const kvant_tensor *v, kvant_pair *out)
+{
+    const kvant_cache_desc *desc = &cache->layout.desc;
+    if (tokens == 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "tokens is 0");
+    }
+    kvant_shape shape = {1, tokens, desc->kv_heads, desc->k_dim};
+    kvant_status status = kvant_check_tensor(cache->context, "k", k, shape, 0, &out->k);
+    if (status == KVANT_OK) {
+        shape.dim = desc->v_dim;
+        status = kvant_check_tensor(cache->context, "v", v, shape, 0, &out->v);
+    }
+    return status;
+}
+
+/* Strict mode: looks before anything changes. */
+static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvant_pair *pair)
+{
+    const kvant_cache_desc *desc = &cache->layout.desc;
+    if (desc->non_finite != KVANT_NON_FINITE_STRICT) {
+        return KVANT_OK;
+    }
+    const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
+    kv_finite_params params[2];
+    for (int i = 0; i < 2; i++) {
+        params[i] = (kv_finite_params){
+            .source = kvant_view_of(tensors[i], 0, 0),
+            .tokens = tokens,
+            .heads = desc->kv_heads,
+            .dim = i == 0 ? desc->k_dim : desc->v_dim,
+            .status_offset = KVANT_STATUS_STRICT,
+        };
+    }
+    uint32_t bad = 0;
+    kvant_status status =
+        kvant_op_count_non_finite(cache->context, tensors, params, 2, cache->scratch, &bad);
+    if (status == KVANT_OK && bad != 0) {
+        status =
+            kvant_fail(KVANT_ERROR_NOT_FINITE,
+                       "K and V hold %u elements that are NaN, infinite or beyond +-65504", bad);
+    }
+    return status;
+}
+
+/* Sanitise mode: counts what compression will clamp in rows first .. first + tokens - 1 of a prompt. */
+static kvant_status count_clamped(const kvant_place *place, const kvant_pair *pair, uint32_t first,
+                                  uint32_t tokens)
+{
+    kvant_cache *cache = place->cache;
+    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
+    kvant_status status = KVANT_OK;
+    for (int i = 0; i < 2 && status == KVANT_OK; i++) {
+        kv_finite_params p = {
+            .source = kvant_view_of(tensors[i], 0, first),
+            .tokens = tokens,
+            .heads = desc->kv_heads,
+            .dim = i == 0 ? desc->k_dim : desc->v_dim,
+            .status_offset = KVANT_STATUS_SANITISED,
+        };
+        kvant_buffer *buffers[2] = {tensors[i]->buffer, cache->scratch};
+        status = kvant_launch_kernel(cache->context, KVANT_KERNEL_finite, &p, buffers, 2);
+    }
+    return status;
+}
+
+/* Rows of the pair into an f16 segment, from slot `slot` on. */
+static kvant_status append_rows(const kvant_place *place, int32_t segment, const kvant_pair *pair,
+                                uint32_t row, uint32_t tokens, uint32_t slot)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    const kvant_segment *at = &layout->segments[segment].at;
+    kv_append_params p = {
+        .k = kvant_view_of(&pair->k, 0, row),
+        .v = kvant_view_of(&pair->v, 0, row),
+        .tokens = tokens,
+        .heads = layout->desc.kv_heads,
+        .k_dim = layout->desc.k_dim,
+        .v_dim = layout->desc.v_dim,
+        .k_offset = place->base + at->k_codes,
+        .v_offset = place->base + at->v_codes,
+        .positions_offset = place->base + at->positions,
+        .capacity = at->capacity,
+        .slot = slot,
+        .first_position = place->stream->length,
+        .status_offset = KVANT_STATUS_SANITISED,
+    };
+    kvant_buffer *buffers[4] = {pair->k.buffer, pair->v.buffer, place->store,
+                                place->cache->scratch};
+    kvant_status status =
+        kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    if (status != KVANT_OK) {
+        return status;
+    }
+    uint32_t end = slot + tokens;
+    uint32_t *used = &place->stream->used[segment];
+    if (end > at->capacity) {
+        end = at->capacity;
+    }
+    *used = end > *used ? end : *used;
+    place->stream->length += tokens;
+    return KVANT_OK;
+}
+
+/* As many rows as the next f16 place takes; *taken says how many. */
+static kvant_status append_some(const kvant_place *place, const kvant_pair *pair, uint32_t row,
+                                uint32_t tokens, uint32_t *taken)
+{
+    const kvant_layout *layout = &place->cache->layout;
+    kvant_stream *stream = place->stream;
+    uint32_t sinks = layout->sink_segment >= 0 ? layout->segments[layout->sink_segment].tokens : 0u;
+    if (stream->sinks < sinks) {
+        *taken = tokens < sinks - stream->sinks ? tokens : sinks - stream->sinks;
+        kvant_status status =
+            append_rows(place, layout->sink_segment, pair, row, *taken, stream->sinks);
+        if (status == KVANT_OK) {
+            stream->sinks += *taken;
+        }
+        return status;
+    }
+    if (stream->window_count == layout->window_limit) {
+        kvant_status status = kvant_compress_window(place);
+        if (status != KVANT_OK) {
+            return status;
+        }
+    }
+    uint32_t room = layout->window_limit - stream->window_count;
+    *taken = tokens < room ? tokens : room;
+    uint32_t capacity = layout->segments[layout->window_segment].at.capacity;
+    uint32_t slot = (stream->window_start + stream->window_count) % capacity;
+    kvant_status status = append_rows(place, layout->window_segment, pair, row, *taken, slot);
+    if (status == KVANT_OK) {
+        stream->window_count += *taken;
+    }
+    return status;
+}
+
+static kvant_status append_all(const kvant_place *place, const kvant_pair *pair, uint32_t row,
+                               uint32_t end)
+{
+    kvant_status status = KVANT_OK;
+    while (status == KVANT_OK && row < end) {
+        uint32_t taken = 0;
+        status = append_some(place, pair, row, end - row, &taken);
+        row += taken;
+    }
+    return status;
+}
+
+kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t sequence,
+                                uint32_t tokens, const kvant_tensor *k, const kvant_tensor *v)
+{
+    kvant_place place;
+    kvant_pair pair;
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
+    if (status == KVANT_OK) {
+        status = check_pair(cache, tokens, k, v, &pair);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    uint32_t room = cache->layout.desc.decode_tokens - place.stream->appended;
+    if (tokens > room) {
+        return kvant_fail(KVANT_ERROR_CAPACITY,
+                          "%u tokens to append, the sequence has room for %u more (decode_tokens "
+                          "is %u)",
+                          tokens, room, cache->layout.desc.decode_tokens);
+    }
+    status = check_finite(cache, tokens, &pair);
+    if (status != KVANT_OK) {
+        return status;
+    }
+    status = append_all(&place, &pair, 0, tokens);
+    if (status == KVANT_OK) {
+        status = kvant_update_table(&place);
+    }
+    place.stream->appended += tokens;
+    place.stream->broken = status != KVANT_OK;
+    return status;
+}
+
+/* ---- prompts ---- */
+
+static kvant_status fill_probe_rows(const kvant_place *place, kvant_event *event, uint32_t rows,
+                                    kvant_buffer *workspace, const kvant_workspace *w)
+{
+    const kvant_recipe *recipe = &place->cache->layout.desc.recipe;
+    kv_probe_rows_params p = {
+        .offset = (uint32_t)w->probes,
+        .rows = rows,
+        .base = event->first_position,
+        .seed_low = (uint32_t)recipe->seed,
+        .seed_high = (uint32_t)(recipe->seed >> 32),
+        .layer = place->layer,
+        .event = 0,
+    };
+    kvant_probe_counts(recipe, rows, &p.random, &p.recent);
+    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_probe_rows, &p, &workspace, 1);
+}
+
+/* Compresses `tokens` rows of the prompt from row `first` on, with a workspace that lives as long. */
+static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *pair,
+                                    const kvant_tensor *q, uint32_t first, uint32_t tokens,
+                                    uint32_t prompt)
+{
+    kvant_cache *cache = place->cache;
+    kvant_event event = {
+        .k = pair->k.buffer,
+        .v = pair->v.buffer,
+        .k_view = kvant_view_of(&pair->k, 0, first),
+        .v_view = kvant_view_of(&pair->v, 0, first),
+        .tokens = tokens,
+        .first_position = first,
+    };
+    if (cache->layout.two_classes) {
+        uint32_t random;
+        uint32_t recent;
+        kvant_probe_counts(&cache->layout.desc.recipe, prompt - first, &random, &recent);
+        event.probes = random + recent;
+        event.queries = q->buffer;
+        event.query_view = kvant_view_of(q, 0, 0);
+        event.query_base = 0;
+    }
+    kvant_workspace w = kvant_workspace_of(&cache->layout, tokens, event.probes);
+    kvant_buffer *workspace = NULL;
+    kvant_status status = w.words > UINT32_MAX / 4u
+                              ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
+                              : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
+    if (status == KVANT_OK && cache->layout.desc.non_finite == KVANT_NON_FINITE_SANITISE) {
+        status = count_clamped(place, pair, first, tokens);
+    }
+    if (status == KVANT_OK && cache->layout.two_classes) {
+        status = fill_probe_rows(place, &event, prompt - first, workspace, &w);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_compress_event(place, &event, workspace, 0, &w);
+    }
+    kvant_buffer_destroy(workspace);
+    return status;
+}
+
+kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t sequence,
+                                 uint32_t tokens, const kvant_tensor *k, const kvant_tensor *v,
+                                 const kvant_tensor *q)
+{
+    kvant_place place;
+    kvant_pair pair;
+    kvant_tensor queries = {0};
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
+    if (status == KVANT_OK) {
+        status = check_pair(cache, tokens, k, v, &pair);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    const kvant_cache_desc *desc = &cache->layout.desc;
+    if (place.stream->length != 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_STATE,
+                          "layer %u of sequence %u holds %u tokens already; reset it first", layer,
+                          sequence, place.stream->length);
+    }
+    if (tokens > desc->prefill_tokens) {
+        return kvant_fail(KVANT_ERROR_CAPACITY, "a prompt of %u tokens, prefill_tokens is %u",
+                          tokens, desc->prefill_tokens);
+    }
+    uint32_t compressed = kvant_prefill_compressed(&cache->layout, tokens);
+    if (cache->layout.two_classes && compressed != 0) {
+        kvant_shape shape = {1, tokens, desc->q_heads, desc->k_dim};
+        status = kvant_check_tensor(cache->context, "q", q, shape, 0, &queries);
+    }
+    if (status == KVANT_OK) {
+        status = check_finite(cache, tokens, &pair);
+    }
+    if (status != KVANT_OK) {
+        return status;
+    }
+
+    uint32_t sinks = tokens < desc->recipe.sinks ? tokens : desc->recipe.sinks;
+    if (cache->layout.is_f16) {
+        sinks = 0;
+    }
+    status = append_all(&place, &pair, 0, sinks);
+    if (status == KVANT_OK && compressed != 0) {
+        status = compress_prompt(&place, &pair, &queries, sinks, compressed, tokens);
+        if (status == KVANT_OK) {
+            place.stream->length += compressed;
+        }
+    }
+    if (status == KVANT_OK) {
+        status = append_all(&place, &pair, sinks + compressed, tokens);
+    }
+    if (status != KVANT_OK) {
+        /* a refused prompt leaves nothing behind, as far as the device still answers */
+        place.stream->broken = kvant_clear_region(&place) != KVANT_OK;
+        return status;
+    }
+    return kvant_update_table(&place);
+}
+
+kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t sequence)
+{
+    kvant_place place;
+    kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
+    if (status != KVANT_OK) {
+        return status;
+    }
+    const kvant_recipe *recipe = &cache->layout.desc.recipe;
+    while (status == KVANT_OK && !cache->layout.is_f16 &&
+           place.stream->window_count >= recipe->window + recipe->period) {
+        status = kvant_compress_window(&place);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_update_table(&place);
+    }
+    place.stream->broken = status != KVANT_OK;
+    return status;
+}
