@@ -81,8 +81,8 @@ static kvant_status allocate_host(kvant_cache *cache)
     const kvant_layout *layout = &cache->layout;
     cache->shards = (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
     size_t streams = (size_t)layout->desc.layers * layout->desc.sequences;
-    cache->stores =
-        kvant_allocate(host, (size_t)layout->desc.layers * cache->shards * sizeof *cache->stores);
+    size_t buffers = (size_t)layout->desc.layers * cache->shards;
+    cache->stores = kvant_allocate(host, buffers * sizeof(kvant_buffer *)); // NOLINT: pointers
     cache->streams = kvant_allocate(host, streams * sizeof *cache->streams);
     cache->used = kvant_allocate(host, streams * layout->segment_count * sizeof *cache->used);
     cache->table = kvant_allocate(host, layout->positions_offset * sizeof *cache->table);

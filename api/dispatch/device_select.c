@@ -299,8 +299,8 @@ static void report_choice(kvant_context *context, bool by_auto)
 
 kvant_status kvant_select_device(kvant_context *context, const char *selection, uint32_t flags)
 {
-    item items[MAX_ITEMS];
-    size_t count;
+    item items[MAX_ITEMS] = {{.name = "auto", .match = BY_ANY}};
+    size_t count = 0;
     kvant_status status = parse_selection(selection, items, &count);
     if (status != KVANT_OK) {
         return status;
