@@ -44,9 +44,10 @@ const kvant_backend *kvant_backend_find(const char *name)
 
 static kvant_status syntax_error(const char *text, size_t position, const char *expected)
 {
-    return kvant_fail(KVANT_ERROR_UNKNOWN_BACKEND,
-                      "backend selection \"%s\": at position %zu, %s (known names: %s)", text,
-                      position + 1, expected, known_list);
+    kvant_fail(KVANT_ERROR_UNKNOWN_BACKEND,
+               "backend selection \"%s\": at position %zu, %s (known names: %s)", text,
+               position + 1, expected, known_list);
+    return KVANT_ERROR_UNKNOWN_BACKEND;
 }
 
 static const char *find_known(const char *name)
@@ -299,7 +300,7 @@ static void report_choice(kvant_context *context, bool by_auto)
 
 kvant_status kvant_select_device(kvant_context *context, const char *selection, uint32_t flags)
 {
-    item items[MAX_ITEMS] = {{.name = "auto", .match = BY_ANY}};
+    item items[MAX_ITEMS];
     size_t count = 0;
     kvant_status status = parse_selection(selection, items, &count);
     if (status != KVANT_OK) {
