@@ -19,6 +19,25 @@ static uint32_t sequences_in_shard(const kvant_cache *cache, uint32_t shard)
     return rest < cache->shard_sequences ? rest : cache->shard_sequences;
 }
 
+/* The most work-groups that a launch of attention or of saliency has along one dimension. */
+static uint64_t most_groups(const kvant_layout *layout)
+{
+    const kvant_cache_desc *desc = &layout->desc;
+    uint64_t groups = (uint64_t)desc->q_heads * desc->max_queries;
+    if (layout->max_splits > groups) {
+        groups = layout->max_splits;
+    }
+    if (layout->two_classes && desc->prefill_tokens != 0) {
+        uint32_t random;
+        uint32_t recent;
+        kvant_probe_counts(&desc->recipe, desc->prefill_tokens, &random, &recent);
+        uint64_t rows = ((uint64_t)random + recent) * (desc->q_heads / desc->kv_heads);
+        uint64_t probe_groups = (rows + KV_ROWS - 1u) / KV_ROWS;
+        groups = probe_groups > groups ? probe_groups : groups;
+    }
+    return groups;
+}
+
 /* Checks that the buffers can be bound, and how many sequences one of them takes. */
 static kvant_status plan_shards(const kvant_context *context, const kvant_layout *layout,
                                 uint32_t *out_sequences)
@@ -43,10 +62,7 @@ static kvant_status plan_shards(const kvant_context *context, const kvant_layout
                           "this device can bind %llu",
                           (unsigned long long)shared, (unsigned long long)most);
     }
-    uint64_t rows = (uint64_t)layout->desc.q_heads * layout->desc.max_queries;
-    uint64_t prompt_rows = (uint64_t)layout->desc.q_heads * layout->desc.prefill_tokens / KV_ROWS;
-    uint64_t groups = rows > layout->max_splits ? rows : layout->max_splits;
-    groups = layout->two_classes && prompt_rows > groups ? prompt_rows : groups;
+    uint64_t groups = most_groups(layout);
     if (groups > context->limits.max_groups) {
         return kvant_fail(KVANT_ERROR_LIMIT,
                           "up to %llu work-groups a launch, this device takes %u: fewer query rows "

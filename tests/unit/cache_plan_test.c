@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../support/cmocka_headers.h"
+#include "context_internal.h"
 #include "kvant/cache.h"
 
 static kvant_cache_desc paper_shape(const char *recipe)
@@ -118,6 +119,15 @@ static void devices_are_asked_first(void **state)
     desc.prefill_tokens = 1u << 22; /* 64 GiB a sequence and layer */
     assert_int_equal(kvant_cache_supports(context, &desc), KVANT_ERROR_LIMIT);
     assert_int_equal(kvant_cache_supports(NULL, &desc), KVANT_ERROR_INVALID_ARGUMENT);
+
+    context->limits.max_groups = 65535; /* as Vulkan guarantees */
+    desc = paper_shape("zipcache");
+    desc.kv_heads = 8;
+    desc.prefill_tokens = 32768;
+    assert_int_equal(kvant_cache_supports(context, &desc), KVANT_OK);
+    desc.q_heads = 128;
+    desc.max_queries = 1024;
+    assert_int_equal(kvant_cache_supports(context, &desc), KVANT_ERROR_LIMIT);
     kvant_context_destroy(context);
 }
 
