@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int model_run_prepare(model_run *run, kvant_context *context, uint32_t prompt, tool_error *error)
 {
@@ -73,6 +74,18 @@ int model_run_prompt(model_run *run, kvant_cache **caches, size_t cache_count,
     return 0;
 }
 
+/* A terminal gets no control characters but line breaks and tabs: a vocabulary may hold any bytes. */
+static void show(FILE *stream, const char *bytes, size_t length)
+{
+    int to_terminal = isatty(fileno(stream));
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        int is_control = (c < 32u && c != '\n' && c != '\t') || c == 127u;
+        putc(to_terminal && is_control ? '?' : c, stream);
+    }
+    fflush(stream);
+}
+
 int model_run_add_text(model_run *run, const char *bytes, size_t length, tool_error *error)
 {
     char *text = realloc(run->text, run->text_length + length + 1u);
@@ -84,8 +97,7 @@ int model_run_add_text(model_run *run, const char *bytes, size_t length, tool_er
     run->text_length += length;
     run->text[run->text_length] = '\0';
     if (run->stream != NULL) {
-        fwrite(bytes, 1, length, run->stream);
-        fflush(run->stream);
+        show(run->stream, bytes, length);
     }
     return 0;
 }
