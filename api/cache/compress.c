@@ -326,6 +326,7 @@ kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *q
     kvant_stream *stream = place->stream;
     uint32_t oldest = stream->length - stream->window_count;
     uint32_t event = stream->events != 0 ? stream->events : 1u;
+    uint32_t gathered = stream->probe_count;
     kvant_status status = KVANT_OK;
     for (uint32_t row = 0; status == KVANT_OK && row < count; row++) {
         uint32_t position = stream->length - count + row;
@@ -340,6 +341,10 @@ kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *q
             status = gather_probe(place, queries, sequence, row, position);
         }
     }
+    if (status != KVANT_OK) {
+        stream->probe_count = gathered; /* as if the call had not been made */
+        return status;
+    }
     stream->probed_length = stream->length;
-    return status;
+    return KVANT_OK;
 }

@@ -304,12 +304,14 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     if (status == KVANT_OK) {
         status = append_all(&place, &pair, sinks + compressed, tokens);
     }
-    if (status != KVANT_OK) {
-        /* a refused prompt leaves nothing behind, as far as the device still answers */
-        place.stream->broken = kvant_clear_region(&place) != KVANT_OK;
-        return status;
+    if (status == KVANT_OK) {
+        status = kvant_update_table(&place);
     }
-    return kvant_update_table(&place);
+    if (status != KVANT_OK) {
+        /* a failed prompt leaves nothing behind, as far as the device still answers */
+        place.stream->broken = kvant_clear_region(&place) != KVANT_OK;
+    }
+    return status;
 }
 
 kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t sequence)

@@ -42,6 +42,9 @@ kvant_status kvant_opencl_buffer_create(kvant_backend_device *device, uint64_t b
         device->api.clCreateBuffer(device->context, CL_MEM_READ_WRITE, (size_t)bytes, NULL, &error);
     if (error != CL_SUCCESS) {
         services->release(services, buffer);
+        if (error == CL_DEVICE_NOT_AVAILABLE) {
+            return kvant_opencl_fail(device, "clCreateBuffer", error);
+        }
         /* here it means what it says */
         kvant_status no_memory = error == CL_OUT_OF_HOST_MEMORY ? KVANT_ERROR_OUT_OF_HOST_MEMORY
                                  : error == CL_INVALID_BUFFER_SIZE

@@ -20,7 +20,7 @@ enum {
     HEADS = 2,
     DIM = 16,
     ROW = HEADS * DIM,
-    KNOWN = 3
+    WRONGS = 3
 };
 
 /* Points are thinned out so that a part takes about this long. */
@@ -47,10 +47,10 @@ typedef struct {
     long resumed;
     long reset;
     long lost;
-    long known[KNOWN];
+    long wrong[WRONGS];
 } tally;
 
-static const char *const known_texts[KNOWN] = {
+static const char *const wrong_texts[WRONGS] = {
     "a device lost in one of these calls is reported as something else at first",
     "after a failed prompt the sequence is neither empty nor refused",
     "the failed call can be repeated, but the results are others until a reset",
@@ -251,7 +251,7 @@ static void recover(kvant_context *context, session *s, tally *t)
     } else {
         if (s->done == 0 && kvant_cache_length(s->cache, 0, 0) != 0 &&
             attend(s, 0) != KVANT_ERROR_INVALID_STATE) {
-            t->known[1]++;
+            t->wrong[1]++;
         }
         int failed = s->done;
         status = go_on(s);
@@ -260,7 +260,7 @@ static void recover(kvant_context *context, session *s, tally *t)
                           failed == 0       ? "prompt"
                           : failed % 2 != 0 ? "append"
                                             : "attend");
-            t->known[2]++;
+            t->wrong[2]++;
             status = KVANT_ERROR_INVALID_STATE;
         }
     }
@@ -351,7 +351,7 @@ static void try_opening(arm_fn arm, long n, int way, tally *t)
         }
         t->resumed++;
     } else if (is_open && is_loss(arm) && status != KVANT_OK) {
-        t->known[0]++;
+        t->wrong[0]++;
     }
     close_context(&context);
     fault_disarm();
@@ -383,7 +383,7 @@ static void try_using(kvant_context **context, arm_fn arm, long n, int way, tall
         assert_true(was_injected);
         assert_sensible(status, false);
         if (is_loss(arm) && status != KVANT_ERROR_DEVICE_LOST) {
-            t->known[0]++;
+            t->wrong[0]++;
         }
     }
     if (status == KVANT_ERROR_DEVICE_LOST) {
@@ -430,9 +430,9 @@ static void report(const char *what, const tally *t, long stride, double seconds
                   "lost the device, %ld went on, %ld after a reset; %.1f s\n",
                   subject->backend, what, t->calls, t->points, stride, t->failed, t->lost,
                   t->resumed, t->reset, seconds);
-    for (int i = 0; i < KNOWN; i++) {
-        if (t->known[i] != 0) {
-            print_message("known: %ld points: %s\n", t->known[i], known_texts[i]);
+    for (int i = 0; i < WRONGS; i++) {
+        if (t->wrong[i] != 0) {
+            fail_msg("%ld points: %s", t->wrong[i], wrong_texts[i]);
         }
     }
 }
