@@ -4,7 +4,6 @@
  * window first.
  */
 #include "cache_internal.h"
-#include "ops_internal.h"
 
 /* K and V of a call, checked. */
 typedef struct {
@@ -28,40 +27,10 @@ static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const 
     return status;
 }
 
-/* Strict mode: looks before anything changes. */
-static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvant_pair *pair)
+/* Adds to a status word what no finite half can hold in rows first .. first + tokens - 1. */
+static kvant_status count_non_finite(kvant_cache *cache, const kvant_pair *pair, uint32_t first,
+                                     uint32_t tokens, uint32_t status_word)
 {
-    const kvant_cache_desc *desc = &cache->layout.desc;
-    if (desc->non_finite != KVANT_NON_FINITE_STRICT) {
-        return KVANT_OK;
-    }
-    const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
-    kv_finite_params params[2];
-    for (int i = 0; i < 2; i++) {
-        params[i] = (kv_finite_params){
-            .source = kvant_view_of(tensors[i], 0, 0),
-            .tokens = tokens,
-            .heads = desc->kv_heads,
-            .dim = i == 0 ? desc->k_dim : desc->v_dim,
-            .status_offset = KVANT_STATUS_STRICT,
-        };
-    }
-    uint32_t bad = 0;
-    kvant_status status =
-        kvant_op_count_non_finite(cache->context, tensors, params, 2, cache->scratch, &bad);
-    if (status == KVANT_OK && bad != 0) {
-        status =
-            kvant_fail(KVANT_ERROR_NOT_FINITE,
-                       "K and V hold %u elements that are NaN, infinite or beyond +-65504", bad);
-    }
-    return status;
-}
-
-/* Sanitise mode: counts what compression will clamp in rows first .. first + tokens - 1 of a prompt. */
-static kvant_status count_clamped(const kvant_place *place, const kvant_pair *pair, uint32_t first,
-                                  uint32_t tokens)
-{
-    kvant_cache *cache = place->cache;
     const kvant_cache_desc *desc = &cache->layout.desc;
     const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
     kvant_status status = KVANT_OK;
@@ -71,10 +40,32 @@ static kvant_status count_clamped(const kvant_place *place, const kvant_pair *pa
             .tokens = tokens,
             .heads = desc->kv_heads,
             .dim = i == 0 ? desc->k_dim : desc->v_dim,
-            .status_offset = KVANT_STATUS_SANITISED,
+            .status_offset = status_word,
         };
         kvant_buffer *buffers[2] = {tensors[i]->buffer, cache->scratch};
         status = kvant_launch_kernel(cache->context, KVANT_KERNEL_finite, &p, buffers, 2);
+    }
+    return status;
+}
+
+/* Strict mode: looks before anything changes. */
+static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvant_pair *pair)
+{
+    if (cache->layout.desc.non_finite != KVANT_NON_FINITE_STRICT) {
+        return KVANT_OK;
+    }
+    uint32_t bad = 0;
+    kvant_status status = kvant_buffer_fill(cache->scratch, KVANT_STATUS_STRICT * 4u, 0u, 4u);
+    if (status == KVANT_OK) {
+        status = count_non_finite(cache, pair, 0, tokens, KVANT_STATUS_STRICT);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_buffer_read(cache->scratch, KVANT_STATUS_STRICT * 4u, &bad, sizeof bad);
+    }
+    if (status == KVANT_OK && bad != 0) {
+        status =
+            kvant_fail(KVANT_ERROR_NOT_FINITE,
+                       "K and V hold %u elements that are NaN, infinite or beyond +-65504", bad);
     }
     return status;
 }
@@ -242,7 +233,7 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
                               ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
                               : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
     if (status == KVANT_OK && cache->layout.desc.non_finite == KVANT_NON_FINITE_SANITISE) {
-        status = count_clamped(place, pair, first, tokens);
+        status = count_non_finite(cache, pair, first, tokens, KVANT_STATUS_SANITISED);
     }
     if (status == KVANT_OK && cache->layout.two_classes) {
         status = fill_probe_rows(place, &event, prompt - first, workspace, &w);

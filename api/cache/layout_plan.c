@@ -7,17 +7,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "arith.h"
 #include "checked.h"
 #include "layout.h"
 #include "recipe_internal.h"
 #include "validate.h"
 
 enum { ALIGN_WORDS = 16, MAX_EVENTS = 1 << 20 };
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint32_t quad(uint32_t tokens)
 {
@@ -44,9 +40,9 @@ void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out
     if (random == 0 && recent == 0) {
         random = 1;
     }
-    recent = min_u32(recent, rows);
+    recent = kv_min_u32(recent, rows);
     *out_recent = recent;
-    *out_random = min_u32(random, rows - recent);
+    *out_random = kv_min_u32(random, rows - recent);
 }
 
 uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens)
@@ -55,8 +51,8 @@ uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens)
     if (layout->is_f16) {
         return 0;
     }
-    uint32_t rest = tokens - min_u32(tokens, recipe->sinks);
-    rest -= min_u32(rest, recipe->window);
+    uint32_t rest = tokens - kv_min_u32(tokens, recipe->sinks);
+    rest -= kv_min_u32(rest, recipe->window);
     return rest - rest % layout->alignment;
 }
 
@@ -163,7 +159,7 @@ static void decide_policy(kvant_layout *layout)
     if (most > layout->window_limit) {
         most = layout->window_limit;
     }
-    layout->window_capacity = quad(min_u32((uint32_t)most, total));
+    layout->window_capacity = quad(kv_min_u32((uint32_t)most, total));
     layout->events = 1u + (desc->decode_tokens + layout->alignment - 1u) / recipe->period;
     if (layout->two_classes && layout->events > 1u) {
         uint32_t random;
@@ -222,7 +218,7 @@ static kvant_status list_segments(kvant_host *host, kvant_layout *layout)
         uint32_t total = desc->prefill_tokens + desc->decode_tokens;
         if (recipe->sinks != 0) {
             layout->sink_segment = 0;
-            add_segment(layout, KVANT_CLASS_SINK, 0, min_u32(recipe->sinks, total));
+            add_segment(layout, KVANT_CLASS_SINK, 0, kv_min_u32(recipe->sinks, total));
         }
         layout->first_compressed = layout->segment_count;
         for (uint32_t event = 0; event < own_events; event++) {
@@ -341,7 +337,7 @@ static void place_codes(kvant_layout *layout, placer *p, uint64_t *codes, uint64
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_planned_segment *segment = &layout->segments[i];
         kvant_segment *at = &segment->at;
-        uint64_t elements = kvant_multiply((uint64_t)desc->kv_heads * at->capacity, 1u);
+        uint64_t elements = (uint64_t)desc->kv_heads * at->capacity;
         uint64_t k_bits = kv_codec_bits((uint32_t)at->k_codec);
         uint64_t v_bits = kv_codec_bits((uint32_t)at->v_codec);
         uint64_t *count = at->k_codec == KVANT_CODEC_F16 ? window : codes;
@@ -481,7 +477,7 @@ static kvant_status count_bytes(kvant_layout *layout)
         uint32_t random = 0;
         uint32_t recent = 0;
         if (layout->two_classes) {
-            uint32_t sinks = min_u32(desc->recipe.sinks, desc->prefill_tokens);
+            uint32_t sinks = kv_min_u32(desc->recipe.sinks, desc->prefill_tokens);
             kvant_probe_counts(&desc->recipe, desc->prefill_tokens - sinks, &random, &recent);
         }
         kvant_workspace w = kvant_workspace_of(layout, compressed, random + recent);

@@ -116,22 +116,16 @@ static kvant_status bad(const char *what, const char *reason)
     return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "recipe: %s %s", what, reason);
 }
 
-static bool is_integer_codec(kvant_codec codec)
-{
-    return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
-           codec == KVANT_CODEC_INT8_SYMMETRIC;
-}
-
 static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, bool has_salient)
 {
-    if (rule->regular != KVANT_CODEC_F16 && !is_integer_codec(rule->regular)) {
+    if (rule->regular != KVANT_CODEC_F16 && !kvant_is_integer_codec(rule->regular)) {
         return bad(what, "has no known codec");
     }
     if (has_salient != (rule->salient != KVANT_CODEC_NONE)) {
         return bad(what, has_salient ? "needs a codec for salient tokens"
                                      : "has a codec for salient tokens, but salient is 0");
     }
-    if (has_salient && !is_integer_codec(rule->salient)) {
+    if (has_salient && !kvant_is_integer_codec(rule->salient)) {
         return bad(what, "has no integer codec for salient tokens");
     }
     if ((uint32_t)rule->grouping > KV_GROUP_CHANNEL_SEGMENT) {

@@ -40,8 +40,7 @@ uint32_t kvant_attention_table_words(const kvant_segment *segments, uint32_t cou
 
 static bool is_codec(kvant_codec codec)
 {
-    return codec == KVANT_CODEC_F16 || codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 ||
-           codec == KVANT_CODEC_INT8 || codec == KVANT_CODEC_INT8_SYMMETRIC;
+    return codec == KVANT_CODEC_F16 || kvant_is_integer_codec(codec);
 }
 
 static bool is_grouping(kvant_codec codec, kvant_grouping grouping, uint32_t length)

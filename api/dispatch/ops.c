@@ -145,19 +145,3 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
     }
     return status;
 }
-
-kvant_status kvant_op_count_non_finite(kvant_context *context, const kvant_tensor *const tensors[],
-                                       const kv_finite_params *params, uint32_t count,
-                                       kvant_buffer *status_buffer, uint32_t *out_count)
-{
-    uint32_t word = params[0].status_offset;
-    kvant_status status = kvant_buffer_fill(status_buffer, (uint64_t)word * 4u, 0u, 4u);
-    for (uint32_t i = 0; status == KVANT_OK && i < count; i++) {
-        kvant_buffer *buffers[2] = {tensors[i]->buffer, status_buffer};
-        status = kvant_launch_kernel(context, KVANT_KERNEL_finite, &params[i], buffers, 2);
-    }
-    if (status == KVANT_OK) {
-        status = kvant_buffer_read(status_buffer, (uint64_t)word * 4u, out_count, 4u);
-    }
-    return status;
-}

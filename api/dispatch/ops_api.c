@@ -13,19 +13,13 @@
 
 /* ---- quantization ---- */
 
-static bool is_integer_codec(kvant_codec codec)
-{
-    return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
-           codec == KVANT_CODEC_INT8_SYMMETRIC;
-}
-
 static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool takes_f16)
 {
     if (desc == NULL || desc->struct_size != sizeof *desc) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "a kvant_quantize_desc with its struct_size is needed");
     }
-    if (!is_integer_codec(desc->codec) && !(takes_f16 && desc->codec == KVANT_CODEC_F16)) {
+    if (!kvant_is_integer_codec(desc->codec) && !(takes_f16 && desc->codec == KVANT_CODEC_F16)) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "codec %d is not possible here",
                           (int)desc->codec);
     }

@@ -39,9 +39,4 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
 /* A segment's entry of the segment table. */
 void kvant_write_segment(const kvant_segment *segment, uint32_t *entry);
 
-/* Counts what strict mode refuses in K and V; waits. status_offset is a word of `status`. */
-kvant_status kvant_op_count_non_finite(kvant_context *context, const kvant_tensor *const tensors[],
-                                       const kv_finite_params *params, uint32_t count,
-                                       kvant_buffer *status, uint32_t *out_count);
-
 #endif

@@ -27,6 +27,12 @@ kvant_status kvant_check_scale(float scale)
     return KVANT_OK;
 }
 
+bool kvant_is_integer_codec(kvant_codec codec)
+{
+    return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
+           codec == KVANT_CODEC_INT8_SYMMETRIC;
+}
+
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)
 {
     if (grouping == KVANT_GROUPING_TOKEN_CHANNELS) {

@@ -37,6 +37,8 @@ kvant_status kvant_check_dim(const char *name, uint32_t dim);
 /* Softmax scale: 0 for the default, or 2^-20 .. 1024. */
 kvant_status kvant_check_scale(float scale);
 
+bool kvant_is_integer_codec(kvant_codec codec);
+
 #define KVANT_MAX_TOKEN_GROUP 4096u
 
 /* Whether a group length is possible for a grouping: 8, 16 or a multiple of 32 up to 256 channels, a

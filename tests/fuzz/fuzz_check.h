@@ -10,8 +10,22 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input as a terminated text. Returns 0 where it is too long. */
+static inline int fuzz_text(const uint8_t *data, size_t size, char *out_text, size_t capacity)
+{
+    if (size >= capacity) {
+        return 0;
+    }
+    if (size != 0) {
+        memcpy(out_text, data, size);
+    }
+    out_text[size] = '\0';
+    return 1;
+}
 
 #define FUZZ_CHECK(condition)                                                                      \
     do {                                                                                           \

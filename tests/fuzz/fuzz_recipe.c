@@ -61,13 +61,9 @@ static void plan(const kvant_recipe *recipe, uint32_t prefill, uint32_t decode)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[1024];
-    if (size >= sizeof text) {
+    if (!fuzz_text(data, size, text, sizeof text)) {
         return 0;
     }
-    if (size != 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
     kvant_recipe recipe = KVANT_RECIPE_INIT;
     kvant_status status = kvant_recipe_parse(text, &recipe);
     if (status != KVANT_OK) {

@@ -62,13 +62,9 @@ static void reopen(const kvant_context *context)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[1024];
-    if (size >= sizeof text) {
+    if (!fuzz_text(data, size, text, sizeof text)) {
         return 0;
     }
-    if (size != 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
     if (opens_a_library(text)) {
         return 0;
     }
