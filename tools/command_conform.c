@@ -224,7 +224,7 @@ static options_result parse(tool_globals *globals, int argc, char **argv, confor
          "cases by a glob, by a part of the name, or =NAME"},
         {"list", OPTION_FLAG, &w->list, 0, 0, NULL, NULL, "print the names of the cases, run none"},
         {"quick", OPTION_FLAG, &w->quick, 0, 0, NULL, NULL, "the quick subset"},
-        {"full", OPTION_FLAG, &w->full, 0, 0, NULL, NULL, "every case (as without --quick)"},
+        {"full", OPTION_FLAG, &w->full, 0, 0, NULL, NULL, "also what takes long"},
         {"seed", OPTION_U64, &w->suite.seed, 0, 0, NULL, "N", "of the inputs (0)"},
         {"device", OPTION_U32, &w->device, 0, 999999, NULL, "N", "index, with --backend NAME"},
         {"max-failures", OPTION_U32, &w->max_failures, 0, 4294967295.0, NULL, "N",
@@ -271,6 +271,7 @@ int command_conform(tool_globals *globals, int argc, char **argv)
     }
     w->suite.log = stdout;
     w->suite.quick = w->quick;
+    w->suite.full = w->full;
     w->suite.list_only = w->list;
     w->suite.verbose = w->verbose;
     w->suite.max_failures = w->max_failures;

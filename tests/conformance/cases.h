@@ -9,17 +9,28 @@
 #include "inputs.h"
 #include "trial.h"
 
+/* Which runs a case belongs to: each tier also runs the cases of the tiers below it. */
+typedef enum {
+    KVANT_TIER_DEFAULT = 0,
+    KVANT_TIER_QUICK = 1, /* below the default one: a subset in seconds */
+    KVANT_TIER_FULL = 2   /* above it: what takes long */
+} kvant_case_tier;
+
 typedef void (*kvant_case_fn)(kvant_trial *trial, const void *data);
 
 typedef struct kvant_case_sink {
     /* `data` lives for the call. */
-    void (*visit)(struct kvant_case_sink *sink, const char *name, int quick, kvant_case_fn run,
-                  const void *data);
+    void (*visit)(struct kvant_case_sink *sink, const char *name, kvant_case_tier tier,
+                  kvant_case_fn run, const void *data);
 } kvant_case_sink;
 
-/* Emits a case; `quick` marks it as one of the quick subset. */
-void kvant_emit(kvant_case_sink *sink, int quick, kvant_case_fn run, const void *data,
+/* Emits a case. `is_quick` is 1 for one of the quick subset, 0 for one of the default list. */
+void kvant_emit(kvant_case_sink *sink, int is_quick, kvant_case_fn run, const void *data,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Emits a case of the full tier alone. */
+void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
 
 #define KVANT_CASE_FAMILIES(X)                                                                     \
     X(arithmetic)                                                                                  \

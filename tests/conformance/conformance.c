@@ -20,7 +20,7 @@ typedef struct {
     int is_out_of_memory;
 } runner;
 
-void kvant_emit(kvant_case_sink *sink, int quick, kvant_case_fn run, const void *data,
+void kvant_emit(kvant_case_sink *sink, int is_quick, kvant_case_fn run, const void *data,
                 const char *format, ...)
 {
     char name[256];
@@ -28,7 +28,18 @@ void kvant_emit(kvant_case_sink *sink, int quick, kvant_case_fn run, const void 
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    sink->visit(sink, name, quick, run, data);
+    sink->visit(sink, name, is_quick ? KVANT_TIER_QUICK : KVANT_TIER_DEFAULT, run, data);
+}
+
+void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data, const char *format,
+                     ...)
+{
+    char name[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    sink->visit(sink, name, KVANT_TIER_FULL, run, data);
 }
 
 /* ---- filters ------------------------------------------------------------------------------- */
@@ -58,10 +69,11 @@ static int matches_glob(const char *pattern, const char *text)
     return *pattern == '\0';
 }
 
-static int is_chosen(const kvant_conformance_options *options, const char *name, int quick)
+static int is_chosen(const kvant_conformance_options *options, const char *name,
+                     kvant_case_tier tier)
 {
     const char *filter = options->filter;
-    if (options->quick && !quick) {
+    if (options->quick ? tier != KVANT_TIER_QUICK : tier == KVANT_TIER_FULL && !options->full) {
         return 0;
     }
     if (filter == NULL || filter[0] == '\0') {
@@ -205,12 +217,12 @@ static void keep(runner *r, const char *name, double milliseconds)
     log_case(r, &record);
 }
 
-static void visit(kvant_case_sink *sink, const char *name, int quick, kvant_case_fn run,
+static void visit(kvant_case_sink *sink, const char *name, kvant_case_tier tier, kvant_case_fn run,
                   const void *data)
 {
     runner *r = (runner *)sink;
     const kvant_conformance_options *options = r->options;
-    if (r->is_out_of_memory || !is_chosen(options, name, quick)) {
+    if (r->is_out_of_memory || !is_chosen(options, name, tier)) {
         return;
     }
     if (options->list_only) {

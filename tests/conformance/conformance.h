@@ -22,6 +22,7 @@ typedef struct {
     uint32_t device_index;
     const char *filter;    /* a glob (* and ?), a part of the name, or =name; NULL: all */
     int quick;             /* the cases of the quick subset alone */
+    int full;              /* also the cases of the full tier */
     int list_only;         /* print the names to `log`, run nothing */
     uint64_t seed;         /* mixed into the seed that each case derives from its name */
     FILE *log;             /* may be NULL */

@@ -2,7 +2,7 @@
  *
  * The conformance suite as a program of its own, for work on a backend or its kernels.
  *
- *   conformance --backend opencl --device 0 --filter 'attention/?*' [--quick] [--list]
+ *   conformance --backend opencl --device 0 --filter 'attention/?*' [--quick|--full] [--list]
  *               [--json F] [--junit F] [--seed N] [--max-failures N] [--verbose]
  *
  * Exit 0 only if every case passed; 1: a case failed; 2: bad usage; 3: no device.
@@ -80,6 +80,8 @@ static int parse(arguments *a, int argc, char **argv)
             a->options.list_only = 1;
         } else if (strcmp(argv[i], "--quick") == 0) {
             a->options.quick = 1;
+        } else if (strcmp(argv[i], "--full") == 0) {
+            a->options.full = 1;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             a->options.verbose = 1;
         } else if (i + 1 < argc && take_value(a, argv[i], argv[i + 1])) {
@@ -112,11 +114,12 @@ int main(int argc, char **argv)
     a.options.log = stdout;
     a.options.program = argv[0];
     if (!parse(&a, argc, argv)) {
-        fprintf(stderr,
-                "usage: %s [--backend NAME] [--device N] [--filter GLOB|PART|=NAME] [--quick]\n"
-                "       [--list] [--json FILE] [--junit FILE] [--seed N] [--max-failures N]\n"
-                "       [--verbose]\n",
-                argv[0]);
+        fprintf(
+            stderr,
+            "usage: %s [--backend NAME] [--device N] [--filter GLOB|PART|=NAME] [--quick|--full]\n"
+            "       [--list] [--json FILE] [--junit FILE] [--seed N] [--max-failures N]\n"
+            "       [--verbose]\n",
+            argv[0]);
         return 2;
     }
     a.options.backend = find_backend(a.backend);
