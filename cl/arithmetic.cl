@@ -10,6 +10,11 @@ KV_FN kv_u32 evaluate(kv_u32 operation, uint4 in)
     kv_f32 a = kv_float(in.s0);
     kv_f32 b = kv_float(in.s1);
     kv_f32 c = kv_float(in.s2);
+    kv_u32 token = in.s1 & 0xffffu;
+    kv_u32 channel = in.s1 >> 16;
+    kv_u32 bits = 2u << ((in.s2 & 255u) % 3u);
+    kv_u32 shift = kv_code_shift(in.s2 >> 8, token, channel, bits);
+    kv_u32 mask = ((1u << bits) - 1u) << shift;
     switch (operation) {
     case KV_ARITHMETIC_MULTIPLY_ADD: {
         KV_EXACT kv_f32 product = a * b;
@@ -32,6 +37,16 @@ KV_FN kv_u32 evaluate(kv_u32 operation, uint4 in)
         return kv_bits(kv_rint(a));
     case KV_ARITHMETIC_INT_TO_FLOAT:
         return kv_bits(kv_int_to_float(KV_I32(in.s0)));
+    case KV_ARITHMETIC_ELEMENT:
+        return kv_bits(kv_element(in.s0, in.s1, in.s2 % 3u));
+    case KV_ARITHMETIC_CACHE_HALF:
+        return kv_cache_half(kv_element(in.s0, in.s1, in.s2 % 3u));
+    case KV_ARITHMETIC_PACK:
+        return (in.s3 & ~mask) | ((in.s0 << shift) & mask);
+    case KV_ARITHMETIC_UNPACK:
+        return (in.s3 & mask) >> shift;
+    case KV_ARITHMETIC_CODE_WORD:
+        return kv_code_word(in.s2 >> 8, token, channel, in.s3, bits);
     default:
         return kv_philox(in.s0, in.s1, in.s2, in.s3, 0u, 0u);
     }

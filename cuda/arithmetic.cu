@@ -10,6 +10,11 @@ KV_FN kv_u32 kv_evaluate(kv_u32 operation, const kv_u32 *in)
     kv_f32 a = kv_float(in[0]);
     kv_f32 b = kv_float(in[1]);
     kv_f32 c = kv_float(in[2]);
+    kv_u32 token = in[1] & 0xffffu;
+    kv_u32 channel = in[1] >> 16;
+    kv_u32 bits = 2u << ((in[2] & 255u) % 3u);
+    kv_u32 shift = kv_code_shift(in[2] >> 8, token, channel, bits);
+    kv_u32 mask = ((1u << bits) - 1u) << shift;
     switch (operation) {
     case KV_ARITHMETIC_MULTIPLY_ADD: {
         KV_EXACT kv_f32 product = a * b;
@@ -32,6 +37,16 @@ KV_FN kv_u32 kv_evaluate(kv_u32 operation, const kv_u32 *in)
         return kv_bits(kv_rint(a));
     case KV_ARITHMETIC_INT_TO_FLOAT:
         return kv_bits(kv_int_to_float(KV_I32(in[0])));
+    case KV_ARITHMETIC_ELEMENT:
+        return kv_bits(kv_element(in[0], in[1], in[2] % 3u));
+    case KV_ARITHMETIC_CACHE_HALF:
+        return kv_cache_half(kv_element(in[0], in[1], in[2] % 3u));
+    case KV_ARITHMETIC_PACK:
+        return (in[3] & ~mask) | ((in[0] << shift) & mask);
+    case KV_ARITHMETIC_UNPACK:
+        return (in[3] & mask) >> shift;
+    case KV_ARITHMETIC_CODE_WORD:
+        return kv_code_word(in[2] >> 8, token, channel, in[3], bits);
     default:
         return kv_philox(in[0], in[1], in[2], in[3], 0u, 0u);
     }

@@ -16,6 +16,11 @@ kv_u32 evaluate(kv_u32 operation, uvec4 words)
     kv_f32 a = kv_float(words.x);
     kv_f32 b = kv_float(words.y);
     kv_f32 c = kv_float(words.z);
+    kv_u32 token = words.y & 0xffffu;
+    kv_u32 channel = words.y >> 16;
+    kv_u32 bits = 2u << ((words.z & 255u) % 3u);
+    kv_u32 shift = kv_code_shift(words.z >> 8, token, channel, bits);
+    kv_u32 mask = ((1u << bits) - 1u) << shift;
     switch (operation) {
     case KV_ARITHMETIC_MULTIPLY_ADD: {
         KV_EXACT kv_f32 product = a * b;
@@ -38,6 +43,16 @@ kv_u32 evaluate(kv_u32 operation, uvec4 words)
         return kv_bits(kv_rint(a));
     case KV_ARITHMETIC_INT_TO_FLOAT:
         return kv_bits(kv_int_to_float(KV_I32(words.x)));
+    case KV_ARITHMETIC_ELEMENT:
+        return kv_bits(kv_element(words.x, words.y, words.z % 3u));
+    case KV_ARITHMETIC_CACHE_HALF:
+        return kv_cache_half(kv_element(words.x, words.y, words.z % 3u));
+    case KV_ARITHMETIC_PACK:
+        return (words.w & ~mask) | ((words.x << shift) & mask);
+    case KV_ARITHMETIC_UNPACK:
+        return (words.w & mask) >> shift;
+    case KV_ARITHMETIC_CODE_WORD:
+        return kv_code_word(words.z >> 8, token, channel, words.w, bits);
     default:
         return kv_philox(words.x, words.y, words.z, words.w, 0u, 0u);
     }

@@ -118,6 +118,18 @@ KV_FN kv_u32 kv_v_shift(kv_u32 token, kv_u32 channel, kv_u32 bits)
     return (token % 4u) * 8u + (channel % kv_fields(bits)) * bits;
 }
 
+/* The same for either tensor. */
+KV_FN kv_u32 kv_code_word(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits)
+{
+    return is_value != 0u ? kv_v_word(token, channel, dim, bits)
+                          : kv_k_word(token, channel, dim, bits);
+}
+
+KV_FN kv_u32 kv_code_shift(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 bits)
+{
+    return is_value != 0u ? kv_v_shift(token, channel, bits) : kv_k_shift(token, channel, bits);
+}
+
 /* The word of an f16 segment that holds channels (channel, channel + 1), channel even. */
 KV_FN kv_u32 kv_f16_word(kv_u32 head, kv_u32 token, kv_u32 channel, kv_u32 capacity, kv_u32 dim)
 {

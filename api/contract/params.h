@@ -37,7 +37,31 @@ KV_STRUCT_END(kv_arithmetic_params)
 #define KV_ARITHMETIC_RINT 7u
 #define KV_ARITHMETIC_INT_TO_FLOAT 8u
 #define KV_ARITHMETIC_PHILOX 9u /* key a, b, counter c, d, 0, 0 */
-#define KV_ARITHMETIC_OPERATIONS 10u
+#define KV_ARITHMETIC_ELEMENT 10u    /* word a, element number b, dtype c modulo 3: its float */
+#define KV_ARITHMETIC_CACHE_HALF 11u /* the same element as the half that the cache stores */
+/* b: token, and the channel in the high half; c: 2 << (low byte modulo 3) bits, of V where more than the low byte is set */
+#define KV_ARITHMETIC_PACK 12u      /* code a put into word d */
+#define KV_ARITHMETIC_UNPACK 13u    /* the code in word d */
+#define KV_ARITHMETIC_CODE_WORD 14u /* the index of the code's word in a head of dimension d */
+#define KV_ARITHMETIC_OPERATIONS 15u
+
+/* exchange: what lanes of a work-group tell each other, for the conformance suite. Each group works
+ * on KV_EXCHANGE_SLOTS words of input [group][slot], and leaves KV_EXCHANGE_WORDS words of output
+ * [group]: the slots after `rounds` rounds, their prefix sums, a bit for each odd slot, and the
+ * lowest, the highest and the sum of them. totals: the same three over all groups. */
+KV_STRUCT_BEGIN(kv_exchange_params)
+    kv_u32 groups;
+    kv_u32 rounds;
+    kv_u32 input_offset;
+    kv_u32 output_offset;
+    kv_u32 totals_offset; /* in output; 0xffffffff, 0, 0 before the launch */
+KV_STRUCT_END(kv_exchange_params)
+
+#define KV_EXCHANGE_SLOTS 256u
+#define KV_EXCHANGE_SUMS 256u   /* words of a group's output: where the prefix sums begin, */
+#define KV_EXCHANGE_FLAGS 512u  /* the bits of the odd slots, */
+#define KV_EXCHANGE_TOTALS 520u /* and lowest, highest, sum */
+#define KV_EXCHANGE_WORDS 523u
 
 /* finite: status[status_offset] += elements of the view that no finite half can hold */
 KV_STRUCT_BEGIN(kv_finite_params)

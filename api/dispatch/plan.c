@@ -88,6 +88,8 @@ static void count_groups(kvant_kernel kernel, const void *params, uint64_t group
         groups[0] = divide_up(p->tokens, KV_SPLIT_TOKENS);
         groups[1] = p->kv_heads;
         groups[2] = divide_up((uint64_t)p->probes * (p->q_heads / p->kv_heads), KV_ROWS);
+    } else if (kernel == KVANT_KERNEL_exchange) {
+        groups[0] = ((const kv_exchange_params *)params)->groups;
     } else if (kernel == KVANT_KERNEL_select) {
         groups[0] = ((const kv_select_params *)params)->maps;
     } else if (kernel == KVANT_KERNEL_attention) {

@@ -59,6 +59,9 @@ static void make_input(uint32_t operation, uint32_t i, uint32_t *words)
         words[0] = kv_bits(x);
         break;
     }
+    case KV_ARITHMETIC_ELEMENT: /* normal numbers of every type: the bits of others may change */
+        words[0] = (words[0] & 0xfbfffbffu) | 0x04000400u;
+        break;
     default:
         break;
     }

@@ -34,6 +34,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
 
 #define KVANT_CASE_FAMILIES(X)                                                                     \
     X(arithmetic)                                                                                  \
+    X(micro)                                                                                       \
     X(append)                                                                                      \
     X(quantize)                                                                                    \
     X(saliency)                                                                                    \
