@@ -28,6 +28,8 @@
 #define KV_MAX_HEAD_DIM 256u
 /* Query rows (heads of the GQA group x queries) that one attention work-group carries. */
 #define KV_ROWS 8u
+/* Query rows of a head that a prefill work-group of so many lanes carries. */
+#define KV_PREFILL_ROWS(lanes) ((lanes) == 1u ? 32u : KV_ROWS)
 
 /* ---- codecs ---- */
 #define KV_CODEC_NONE 0u

@@ -80,7 +80,8 @@ static uint64_t count_items(kvant_kernel kernel, const void *params)
 }
 
 /* The grid of a GROUPS kernel. */
-static void count_groups(kvant_kernel kernel, const void *params, uint64_t groups[3])
+static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes,
+                         uint64_t groups[3])
 {
     groups[0] = groups[1] = groups[2] = 1u;
     if (kernel == KVANT_KERNEL_saliency_rows) {
@@ -104,7 +105,7 @@ static void count_groups(kvant_kernel kernel, const void *params, uint64_t group
         groups[2] = p->sequences;
     } else { /* prefill */
         const kv_prefill_params *p = params;
-        groups[0] = divide_up(p->queries, KV_ROWS);
+        groups[0] = divide_up(p->queries, KV_PREFILL_ROWS(lanes));
         groups[1] = p->q_heads;
     }
 }
@@ -131,7 +132,7 @@ int kvant_plan_groups(kvant_kernel kernel, const void *params, const kvant_backe
             groups[0] = limits->max_groups;
         }
     } else {
-        count_groups(kernel, params, groups);
+        count_groups(kernel, params, limits->lanes, groups);
     }
     for (int i = 0; i < 3; i++) {
         if (groups[i] > limits->max_groups) {
