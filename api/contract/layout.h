@@ -30,6 +30,8 @@
 #define KV_ROWS 8u
 /* Query rows of a head that a prefill work-group of so many lanes carries. */
 #define KV_PREFILL_ROWS(lanes) ((lanes) == 1u ? 32u : KV_ROWS)
+/* Pairs of a probe row and a query head that a saliency_rows work-group of so many lanes carries. */
+#define KV_SALIENCY_PAIRS(lanes) ((lanes) == 1u ? 128u : KV_ROWS)
 
 /* ---- codecs ---- */
 #define KV_CODEC_NONE 0u
