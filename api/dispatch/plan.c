@@ -88,8 +88,8 @@ static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes
         const kv_saliency_params *p = params;
         groups[0] = divide_up(p->tokens, KV_SPLIT_TOKENS);
         groups[1] = p->kv_heads;
-        groups[2] = divide_up((uint64_t)p->probes * (p->q_heads / p->kv_heads),
-                              KV_SALIENCY_PAIRS(lanes));
+        groups[2] =
+            divide_up((uint64_t)p->probes * (p->q_heads / p->kv_heads), KV_SALIENCY_PAIRS(lanes));
     } else if (kernel == KVANT_KERNEL_exchange) {
         groups[0] = ((const kv_exchange_params *)params)->groups;
     } else if (kernel == KVANT_KERNEL_select) {
