@@ -40,7 +40,9 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(saliency)                                                                                    \
     X(select)                                                                                      \
     X(attention)                                                                                   \
+    X(merge)                                                                                       \
     X(prefill)                                                                                     \
+    X(scenario)                                                                                    \
     X(oracle_numbers)                                                                              \
     X(oracle_quantize)                                                                             \
     X(oracle_attention)                                                                            \

@@ -157,8 +157,7 @@ static void emit_exchange(kvant_case_sink *sink)
     static const kv_u32 shapes[][2] = {{1, 0}, {1, 1}, {3, 2}, {64, 7}, {5, 40}, {700, 3}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         kv_exchange_params p = {.groups = shapes[i][0], .rounds = shapes[i][1]};
-        kvant_emit(sink, 1, run_exchange, &p, "arithmetic/exchange/groups%u/rounds%u", p.groups,
-                   p.rounds);
+        kvant_emit(sink, 1, run_exchange, &p, "exchange/groups%u/rounds%u", p.groups, p.rounds);
     }
 }
 

@@ -125,9 +125,55 @@ static void emit_big(kvant_case_sink *sink)
     }
 }
 
+/* What the walk below has outside the quick subset alone: events that start inside a segment,
+ * channel scales (and their target in f16), groups of 8 channels. */
+static void emit_inside(kvant_case_sink *sink)
+{
+    static const kvant_event events[] = {
+        {.codec = KV_CODEC_INT2, .grouping = KV_GROUP_TOKEN, .has_channel_scale = 1},
+        {.is_value = 1u,
+         .codec = KV_CODEC_INT4,
+         .grouping = KV_GROUP_TOKEN_CHANNELS,
+         .group_length = 8u,
+         .has_channel_scale = 1,
+         .gather = KVANT_GATHER_SHARED},
+        {.codec = KV_CODEC_INT8_SYMMETRIC,
+         .grouping = KV_GROUP_TOKEN_HEAD,
+         .gather = KVANT_GATHER_PER_HEAD},
+        {.codec = KV_CODEC_INT4, .grouping = KV_GROUP_CHANNEL_TOKENS, .group_length = 32u},
+        {.is_value = 1u,
+         .codec = KV_CODEC_INT2,
+         .grouping = KV_GROUP_TOKEN,
+         .has_channel_scale = 1,
+         .gather = KVANT_GATHER_SHARED},
+        {.is_value = 1u,
+         .codec = KV_CODEC_INT8,
+         .grouping = KV_GROUP_CHANNEL_TOKENS,
+         .group_length = 64u},
+        {.codec = KV_CODEC_INT8,
+         .grouping = KV_GROUP_TOKEN_CHANNELS,
+         .group_length = 8u,
+         .has_channel_scale = 1},
+    };
+    static const kv_u32 dims[] = {64, 72, 128, 40};
+    for (uint32_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        kvant_event e = events[i];
+        e.heads = 2u + i % 2u;
+        e.dim = dims[i % 4u];
+        e.tokens = 33u - 7u * (i % 3u);
+        e.token = e.grouping == KV_GROUP_CHANNEL_TOKENS ? 2u * e.group_length : 12u;
+        e.capacity = e.token + 48u;
+        e.dtype = (i + KV_DTYPE_F32) % 3u; /* a source in f32 has a target in f16 */
+        e.layout = (kvant_view_kind)(i % KVANT_VIEW_KIND_COUNT);
+        e.kind = i % 2u != 0u ? KVANT_INPUT_OUTLIERS : KVANT_INPUT_GAUSSIAN;
+        emit_event(sink, &e, 0u); /* each kernel alone and all of them, in the quick subset */
+    }
+}
+
 void kvant_cases_quantize(kvant_case_sink *sink)
 {
     emit_big(sink);
+    emit_inside(sink);
     static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
                                     KV_CODEC_INT8_SYMMETRIC};
     uint32_t i = 0;

@@ -123,4 +123,14 @@ void kvant_cases_saliency(kvant_case_sink *sink)
                                .k_kind = KVANT_INPUT_OUTLIERS,
                                .normalise = KV_NORMALISE_PROBES};
     emit_spec(sink, &big, 0);
+    /* the first column sums 36 probabilities of a KV head, more than 32 bits of 2^-28 hold */
+    kvant_saliency_spec tall = {.tokens = 5u,
+                                .rows = 5u,
+                                .random = 2u,
+                                .recent = 3u,
+                                .q_heads = 16u,
+                                .kv_heads = 1u,
+                                .dim = 32u,
+                                .normalise = KV_NORMALISE_CAUSAL};
+    emit_spec(sink, &tall, 1);
 }

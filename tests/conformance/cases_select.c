@@ -99,7 +99,7 @@ void kvant_cases_select(kvant_case_sink *sink)
                                  .forced_last = forced[i % 5u][1],
                                  .maps = 1u + i % 3u,
                                  .has_classes = i % 4u != 1u};
-                kvant_emit(sink, n == 5u, run_select, &c,
+                kvant_emit(sink, n == 5u || (n >= 8u && share == 3), run_select, &c,
                            "select/%s/tokens%u/salient%u/forced%u-%u/maps%u%s", names[kind],
                            c.tokens, c.salient, c.forced_first, c.forced_last, c.maps,
                            c.has_classes ? "/classes" : "");

@@ -18,12 +18,14 @@
 /* The device under test. */
 typedef struct {
     const kvant_backend *backend;
+    uint32_t index; /* of the backend's devices */
     kvant_backend_device *device;
     kvant_backend_limits limits;
     kvant_device_record record;
     kvant_services services;
     char message[512]; /* the last that the backend reported */
     unsigned char prepared[KVANT_KERNEL_COUNT];
+    struct kvant_context *contexts[2]; /* of the whole-cache cases: host and device, once opened */
 } kvant_test_device;
 
 /* Opens the device of the options. On failure `device->message` says why. */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whole caches on the device under test, through the public API: the same digests as the host's,
+ * the same outputs and log-sum-exps to the last bit, and as near to the literal model (attention in
+ * double precision over the tokens as they were given) as the recipe's bits allow.
+ */
+#include <math.h>
+
+#include "cases.h"
+#include "fixture_scenario.h"
+
+/* What rounding to the recipe's narrowest codec allows. A number that is spread over the range of
+ * its group, about six deviations, is off by range / (2^bits - 1) / sqrt(12) in the mean: 3 / (2^bits
+ * - 1)^2 of its power. V's share is that; K's comes through the scores and is twice as much where some channels are large.
+ * At 2 bits this says little, so 0.3 is the most. */
+static double bound_of(const kvant_recipe *recipe)
+{
+    unsigned bits = 16;
+    const kvant_codec codecs[] = {recipe->k.regular, recipe->v.regular};
+    for (int i = 0; i < 2; i++) {
+        unsigned own = codecs[i] == KVANT_CODEC_F16    ? 16u
+                       : codecs[i] == KVANT_CODEC_INT2 ? 2u
+                       : codecs[i] == KVANT_CODEC_INT4 ? 4u
+                                                       : 8u;
+        bits = own < bits ? own : bits;
+    }
+    if (bits == 16u) {
+        return 1e-8; /* the numbers are halves already: f32 sums alone */
+    }
+    double levels = ldexp(1.0, (int)bits) - 1.0;
+    return fmin(9.0 / (levels * levels), 0.3);
+}
+
+/* A context on the device, opened once for all cases: it builds every kernel. */
+static kvant_context *context_on(kvant_trial *t, int which, const char *selection)
+{
+    kvant_context **context = &t->device->contexts[which];
+    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
+    desc.backend = selection;
+    if (*context == NULL && kvant_context_create(&desc, context) != KVANT_OK) {
+        kvant_trial_fail(t, "no context on %s: %s", selection, kvant_last_message());
+    }
+    return *context;
+}
+
+static void compare(kvant_trial *t, const char *what, const float *got, const float *expected,
+                    size_t count)
+{
+    size_t differing = 0;
+    size_t first = 0;
+    for (size_t i = count; i-- > 0;) {
+        if (kv_bits(got[i]) != kv_bits(expected[i])) {
+            differing++;
+            first = i;
+        }
+    }
+    t->words += count;
+    if (differing != 0) {
+        kvant_trial_fail(t, "%s %zu: expected 0x%08x (%.9g), got 0x%08x (%.9g); %zu of %zu differ",
+                         what, first, kv_bits(expected[first]), (double)expected[first],
+                         kv_bits(got[first]), (double)got[first], differing, count);
+    }
+}
+
+static void run_scenario(kvant_trial *t, const void *data)
+{
+    const kvant_scenario *s = data;
+    const kvant_backend *backend = t->device->backend;
+    char selection[48];
+    snprintf(selection, sizeof selection, "%s:%u", backend->name, t->device->index);
+    const float *numbers[3];
+    kvant_scenario_draw(t, s, numbers);
+    kvant_scenario_result expected;
+    kvant_scenario_result got;
+    kvant_scenario_run(t, context_on(t, 0, "host"), "host", s, numbers, &expected);
+    kvant_scenario_run(t, context_on(t, 1, selection), selection, s, numbers, &got);
+    for (int i = 0; i < 2; i++) {
+        if (got.digests[i] != expected.digests[i]) {
+            kvant_trial_fail(t, "digest %016llx %s, the host's is %016llx",
+                             (unsigned long long)got.digests[i],
+                             i == 0 ? "before the reset" : "at the end",
+                             (unsigned long long)expected.digests[i]);
+        }
+    }
+    compare(t, "output", got.outputs, expected.outputs, expected.count);
+    compare(t, "log-sum-exp", got.lse, expected.lse, expected.lse_count);
+
+    kvant_recipe recipe;
+    if (kvant_recipe_parse(s->recipe, &recipe) != KVANT_OK) {
+        kvant_trial_fail(t, "%s", kvant_last_message());
+    }
+    const double bound = bound_of(&recipe);
+    double lse = 0.0;
+    t->metric = kvant_scenario_distance(t, s, numbers, &got, &lse);
+    t->metric_name = "NMSE";
+    if (!(t->metric <= bound)) {
+        kvant_trial_fail(t, "NMSE %.3g against the literal model, the recipe's bits allow %.3g",
+                         t->metric, bound);
+    }
+    /* a log-sum-exp moves no more than the score that moves most */
+    if (!(lse <= 8.0 * sqrt(bound))) {
+        kvant_trial_fail(t, "a log-sum-exp is off by %.3g, the recipe's bits allow %.3g", lse,
+                         8.0 * sqrt(bound));
+    }
+}
+
+typedef enum { IN_QUICK, IN_DEFAULT, IN_FULL } kvant_scenario_tier;
+
+static void emit(kvant_case_sink *sink, const kvant_scenario *s, kvant_scenario_tier tier)
+{
+    static const char *const dtypes[] = {"f16", "bf16", "f32"};
+    char name[230];
+    snprintf(name, sizeof name,
+             "scenario/%s/layers%u/seq%u/q%u-kv%u/dim%u-%u/prompt%u/steps%ux%u/%s%s", s->recipe,
+             s->layers, s->sequences, s->q_heads, s->kv_heads, s->k_dim, s->v_dim, s->prompt,
+             s->steps, s->chunk, dtypes[s->dtype], s->outliers > 1.0f ? "/outliers" : "");
+    if (tier == IN_FULL) {
+        kvant_emit_full(sink, run_scenario, s, "%s", name);
+    } else {
+        kvant_emit(sink, tier == IN_QUICK, run_scenario, s, "%s", name);
+    }
+}
+
+/* Every named recipe: its window is left and comes round, a period is compressed while it decodes. */
+static void emit_named(kvant_case_sink *sink)
+{
+    /* dimensions, query heads, KV heads, sequences */
+    static const uint32_t shapes[][4] = {{64, 4, 2, 1}, {32, 8, 1, 2}, {128, 2, 2, 1},
+                                         {96, 4, 1, 1}, {40, 3, 1, 2}, {256, 2, 1, 1}};
+    for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
+        kvant_recipe recipe;
+        if (kvant_recipe_parse(kvant_recipe_name(i), &recipe) != KVANT_OK) {
+            continue;
+        }
+        uint32_t run = recipe.window + recipe.period;
+        const uint32_t *shape = shapes[i % 6u];
+        kvant_scenario s = {
+            .recipe = kvant_recipe_name(i),
+            .layers = 1u + i % 2u,
+            .sequences = shape[3],
+            .q_heads = shape[1],
+            .kv_heads = shape[2],
+            .k_dim = shape[0],
+            .v_dim = shape[0],
+            .prompt = run + 40u,
+            .steps = 14u,
+            .chunk = 1u + (recipe.period + 15u) / 16u,
+            .dtype = (kvant_dtype)(i % 3u),
+            .outliers = 1.0f,
+        };
+        emit(sink, &s, IN_DEFAULT);
+        s.prompt += 700u;
+        s.layers = 2u;
+        emit(sink, &s, IN_FULL);
+    }
+}
+
+static void emit_mixed(kvant_case_sink *sink)
+{
+    static const kvant_scenario scenarios[] = {
+        {"k=int8/chan32,v=int8/tok32,window=20,sinks=3", 1, 2, 4, 2, 64, 64, 90, 24, 3, KVANT_F32,
+         8.0f},
+        {"k=int8/chan64,v=int8s/tok8,window=5,period=64", 1, 1, 3, 1, 72, 80, 100, 30, 4, KVANT_F16,
+         8.0f},
+        {"k=int8s/head/cst,v=int8/token/cst,window=9,period=20", 2, 2, 8, 4, 40, 24, 0, 50, 1,
+         KVANT_BF16, 4.0f},
+        {"k=int8+int8s/chan,v=int8+int8/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
+         "heads=group,period=20,window=7",
+         1, 2, 8, 2, 32, 32, 90, 20, 2, KVANT_F32, 8.0f},
+        {"k=int2+int4/chan,v=int2+int4/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
+         "heads=group,period=20",
+         1, 1, 8, 1, 32, 32, 90, 20, 2, KVANT_F16, 8.0f},
+        {"k=int4/chan96,v=int4/chan64,period=192", 1, 1, 2, 2, 64, 64, 50, 40, 5, KVANT_F32, 8.0f},
+        {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f},
+        {"k=int8/tok16,v=int8/chan,window=0,period=4", 1, 1, 8, 1, 16, 256, 3, 25, 1, KVANT_F32,
+         1.0f},
+    };
+    for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+        kvant_scenario s = scenarios[i];
+        emit(sink, &s, i < 4u ? IN_QUICK : IN_DEFAULT);
+        s.prompt += 613u;
+        s.layers += 1u;
+        emit(sink, &s, IN_FULL);
+    }
+}
+
+void kvant_cases_scenario(kvant_case_sink *sink)
+{
+    emit_named(sink);
+    emit_mixed(sink);
+}
