@@ -170,7 +170,7 @@ static void emit_mixed(kvant_case_sink *sink)
         {"k=int2+int4/chan,v=int2+int4/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
          "heads=group,period=20",
          1, 1, 8, 1, 32, 32, 90, 20, 2, KVANT_F16, 8.0f},
-        {"k=int4/chan96,v=int4/chan64,period=192", 1, 1, 2, 2, 64, 64, 50, 40, 5, KVANT_F32, 8.0f},
+        {"k=int8/chan96,v=int8/chan64,period=192", 1, 1, 2, 2, 32, 32, 290, 40, 5, KVANT_F32, 8.0f},
         {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f},
         {"k=int8/tok16,v=int8/chan,window=0,period=4", 1, 1, 8, 1, 16, 256, 3, 25, 1, KVANT_F32,
          1.0f},
@@ -184,8 +184,31 @@ static void emit_mixed(kvant_case_sink *sink)
     }
 }
 
+/* Sizes beyond 2^64 bytes are refused with a reason, whatever they would be modulo 2^64. */
+static void run_overflow(kvant_trial *t, const void *data)
+{
+    (void)data;
+    kvant_cache_desc desc = KVANT_CACHE_DESC_INIT;
+    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+    if (kvant_recipe_parse("int8-token", &desc.recipe) != KVANT_OK) {
+        kvant_trial_fail(t, "%s", kvant_last_message());
+    }
+    desc.q_heads = 8u;
+    desc.kv_heads = 8u;
+    desc.k_dim = 128u;
+    desc.prefill_tokens = 4000000u; /* 2^33 bytes a region, 2^32 regions */
+    desc.layers = 65535u;
+    desc.sequences = 65535u;
+    kvant_status status = kvant_cache_plan(&desc, &bytes);
+    if (status != KVANT_ERROR_LIMIT) {
+        kvant_trial_fail(t, "a plan beyond 2^64 bytes gives %s and %llu bytes",
+                         kvant_status_name(status), (unsigned long long)bytes.bytes);
+    }
+}
+
 void kvant_cases_scenario(kvant_case_sink *sink)
 {
+    kvant_emit(sink, 1, run_overflow, NULL, "scenario/plan/overflow");
     emit_named(sink);
     emit_mixed(sink);
 }
