@@ -8,39 +8,15 @@
 #include <string.h>
 
 #include "../support/cmocka_headers.h"
+#include "../support/literal_model.h"
 #include "cache_internal.h"
 #include "cache_scenario.h"
 #include "layout.h"
 
-/* Exact attention of query (token, q_head) over tokens 0 .. token. */
-static void attend_in_double(const scenario *s, uint32_t sequence, uint32_t token, uint32_t q_head,
-                             double *output)
+static double given(const void *self, literal_tensor tensor, uint32_t sequence, uint32_t token,
+                    uint32_t head, uint32_t channel)
 {
-    uint32_t kv_head = q_head / (s->q_heads / s->kv_heads);
-    double *scores = calloc(token + 1, sizeof *scores);
-    assert_non_null(scores);
-    double largest = -1e300;
-    double sum = 0.0;
-    for (uint32_t j = 0; j <= token; j++) {
-        for (uint32_t c = 0; c < s->k_dim; c++) {
-            scores[j] += (double)scenario_value(s, 2, sequence, token, q_head, c) *
-                         (double)scenario_value(s, 0, sequence, j, kv_head, c);
-        }
-        scores[j] /= sqrt((double)s->k_dim);
-        largest = fmax(largest, scores[j]);
-    }
-    memset(output, 0, s->v_dim * sizeof *output);
-    for (uint32_t j = 0; j <= token; j++) {
-        double weight = exp(scores[j] - largest);
-        sum += weight;
-        for (uint32_t c = 0; c < s->v_dim; c++) {
-            output[c] += weight * (double)scenario_value(s, 1, sequence, j, kv_head, c);
-        }
-    }
-    for (uint32_t c = 0; c < s->v_dim; c++) {
-        output[c] /= sum;
-    }
-    free(scores);
+    return (double)scenario_value(self, (int)tensor, sequence, token, head, channel);
 }
 
 static double nmse_of(const scenario *s, const scenario_result *result)
@@ -48,13 +24,16 @@ static double nmse_of(const scenario *s, const scenario_result *result)
     double error = 0.0;
     double power = 0.0;
     double expected[256];
+    const literal_model model = {s->q_heads, s->kv_heads, s->k_dim, s->v_dim, given, s};
+    double *weights = calloc(s->prefill + s->decode, sizeof *weights);
+    assert_non_null(weights);
     const float *got = result->outputs;
     for (uint32_t first = s->prefill; first + s->chunk <= s->prefill + s->decode;
          first += s->chunk) {
         for (uint32_t sequence = 0; sequence < s->sequences; sequence++) {
             for (uint32_t row = 0; row < s->chunk; row++) {
                 for (uint32_t q_head = 0; q_head < s->q_heads; q_head++) {
-                    attend_in_double(s, sequence, first + row, q_head, expected);
+                    literal_attend(&model, sequence, first + row, q_head, weights, expected);
                     for (uint32_t c = 0; c < s->v_dim; c++, got++) {
                         double difference = (double)*got - expected[c];
                         error += difference * difference;
@@ -64,6 +43,7 @@ static double nmse_of(const scenario *s, const scenario_result *result)
             }
         }
     }
+    free(weights);
     return error / power;
 }
 
