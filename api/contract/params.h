@@ -39,7 +39,8 @@ KV_STRUCT_END(kv_arithmetic_params)
 #define KV_ARITHMETIC_PHILOX 9u /* key a, b, counter c, d, 0, 0 */
 #define KV_ARITHMETIC_ELEMENT 10u    /* word a, element number b, dtype c modulo 3: its float */
 #define KV_ARITHMETIC_CACHE_HALF 11u /* the same element as the half that the cache stores */
-/* b: token, and the channel in the high half; c: 2 << (low byte modulo 3) bits, of V where more than the low byte is set */
+/* b: token, and the channel in the high half; c: 2 << (low byte modulo 3) bits, and the code is one of
+ * V where more than the low byte is set */
 #define KV_ARITHMETIC_PACK 12u      /* code a put into word d */
 #define KV_ARITHMETIC_UNPACK 13u    /* the code in word d */
 #define KV_ARITHMETIC_CODE_WORD 14u /* the index of the code's word in a head of dimension d */

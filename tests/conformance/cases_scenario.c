@@ -11,8 +11,8 @@
 
 /* What rounding to the recipe's narrowest codec allows. A number that is spread over the range of
  * its group, about six deviations, is off by range / (2^bits - 1) / sqrt(12) in the mean: 3 / (2^bits
- * - 1)^2 of its power. V's share is that; K's comes through the scores and is twice as much where some channels are large.
- * At 2 bits this says little, so 0.3 is the most. */
+ * - 1)^2 of its power. V's share is that; K's comes through the scores and is twice as much where
+ * some channels are large. At 2 bits this says little, so 0.3 is the most. */
 static double bound_of(const kvant_recipe *recipe)
 {
     unsigned bits = 16;
