@@ -252,6 +252,9 @@ static void send(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_kernel ke
 {
     const kvant_backend *backend = trial->device->backend;
     kvant_backend_device *device = trial->device->device;
+    if (buffer->count == 0u) { /* without guards, one that the case has no use for */
+        grow(trial, buffer, 1u);
+    }
     uint64_t bytes = (uint64_t)buffer->count * 4u;
     if (buffer->device != NULL && buffer->device_count != buffer->count) {
         backend->buffer_destroy(device, buffer->device);

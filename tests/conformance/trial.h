@@ -44,7 +44,9 @@ typedef struct {
 
 #define KVANT_TRIAL_BUFFERS 8u
 #define KVANT_TRIAL_MEMORIES 32u
+#ifndef KVANT_GUARD_WORDS /* 0 where a checker is to see the end of every buffer */
 #define KVANT_GUARD_WORDS 21u
+#endif
 
 typedef struct {
     kvant_test_device *device;

@@ -6,9 +6,11 @@
  */
 #include "cudasim.h"
 #include "cudasim_fiber.h"
+#include "cudasim_watch.h"
 
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +51,28 @@ static struct {
     /* two meetings: a lane can be one ahead of another that has not read yet */
     unsigned int posted[2][CUDASIM_MAX_THREADS];
     cudasim_fiber scheduler;
-    const char *reason; /* why the launch failed */
+    int code; /* OK until the launch fails; the reason says why */
+    char reason[256];
+    char report[512];
     sigjmp_buf escape;
 } machine;
+
+static void fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(int code, const char *format, ...)
+{
+    if (machine.code == 0) { /* the first counts */
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(machine.reason, sizeof machine.reason, format, arguments);
+        va_end(arguments);
+        machine.code = code;
+    }
+}
+
+const char *cudasim_last_reason(void)
+{
+    return machine.report;
+}
 
 /* ---- meeting ---- */
 
@@ -61,7 +82,8 @@ static void wait_at(gathering *g, int line)
     if (g->arrived == 0u) {
         g->line = line;
     } else if (g->line != line) {
-        machine.reason = "threads meet at different places";
+        fail(CUDASIM_LAUNCH_FAILED, "threads meet at different places, lines %d and %d", g->line,
+             line);
     }
     g->arrived++;
     if (g->arrived == g->expected) {
@@ -98,6 +120,49 @@ unsigned int cudasim_posted(unsigned int lane)
 unsigned int cudasim_lane(void)
 {
     return machine.current % CUDASIM_WARP;
+}
+
+/* ---- stopping ---- */
+
+void cudasim_stop(int code, const char *format, ...)
+{
+    char text[sizeof machine.reason];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fail(code, "%s", text);
+    siglongjmp(machine.escape, 1);
+}
+
+/* The number of the kernel's parameter that points into [first, first + bytes), or -1. */
+static int parameter_of(uintptr_t first, size_t bytes)
+{
+    for (unsigned int i = 0; i < machine.kernel->param_count; i++) {
+        uintptr_t pointer;
+        if (machine.kernel->param_bytes[i] == sizeof pointer) {
+            memcpy(&pointer, machine.params[i], sizeof pointer);
+            if (pointer >= first && pointer - first < bytes) {
+                return (int)i;
+            }
+        }
+    }
+    return -1;
+}
+
+void cudasim_stop_outside(uintptr_t address, size_t bytes, int is_write)
+{
+    const char *verb = is_write ? "writes" : "reads";
+    size_t block_bytes = 0;
+    const void *block = cudasim_find_nearest(address, &block_bytes);
+    if (block == NULL) {
+        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS, "%s %zu bytes where nothing is allocated", verb,
+                     bytes);
+    }
+    long long offset = (long long)(address - (uintptr_t)block);
+    cudasim_stop(CUDASIM_ILLEGAL_ADDRESS,
+                 "%s %zu bytes at byte %lld of parameter %d, an allocation of %zu bytes", verb,
+                 bytes, offset, parameter_of((uintptr_t)block, block_bytes), block_bytes);
 }
 
 /* ---- one block ---- */
@@ -138,21 +203,34 @@ static void start_block(cudasim_index size)
     if (machine.kernel->shared != NULL) { /* what a kernel has not written is not 0 */
         memset(machine.kernel->shared, SHARED_PATTERN, machine.kernel->shared_bytes);
     }
+    cudasim_watch_block();
+}
+
+/* Where the first thread that waits has stopped. */
+static int waiting_line(void)
+{
+    for (unsigned int i = 0; i < machine.count; i++) {
+        if (machine.threads[i].state == WAITING) {
+            machine.current = i;
+            return machine.threads[i].awaited->line;
+        }
+    }
+    return 0;
 }
 
 static void run_block(void)
 {
     unsigned int ended = 0;
-    while (ended < machine.count && machine.reason == NULL) {
+    while (ended < machine.count && machine.code == 0) {
         int progress = 0;
-        for (unsigned int turn = 0; turn < machine.count && machine.reason == NULL; turn++) {
+        for (unsigned int turn = 0; turn < machine.count && machine.code == 0; turn++) {
             unsigned int i = machine.is_reversed ? machine.count - 1u - turn : turn;
             thread *t = &machine.threads[i];
             if (!is_runnable(t)) {
                 continue;
             }
             if (t->state == NOT_STARTED && !cudasim_fiber_start(&t->fiber, i, thread_main)) {
-                machine.reason = "no memory for the stack of a thread";
+                fail(CUDASIM_LAUNCH_FAILED, "no memory for the stack of a thread");
                 break;
             }
             t->state = READY;
@@ -162,8 +240,9 @@ static void run_block(void)
             ended += t->state == ENDED ? 1u : 0u;
             progress = 1;
         }
-        if (!progress && machine.reason == NULL) {
-            machine.reason = "threads wait for others that never arrive";
+        if (!progress && machine.code == 0) {
+            int line = waiting_line();
+            fail(CUDASIM_LAUNCH_FAILED, "waits at line %d for threads that never arrive", line);
         }
     }
 }
@@ -182,7 +261,7 @@ static void run_blocks(cudasim_index grid, cudasim_index block)
     cudasim_here.grid_size = grid;
     for (unsigned int z = 0; z < grid.z; z++) {
         for (unsigned int y = 0; y < grid.y; y++) {
-            for (unsigned int x = 0; x < grid.x && machine.reason == NULL; x++) {
+            for (unsigned int x = 0; x < grid.x && machine.code == 0; x++) {
                 cudasim_here.block = (cudasim_index){x, y, z};
                 start_block(block);
                 run_block();
@@ -201,25 +280,28 @@ int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index 
     sigemptyset(&action.sa_mask);
     machine.kernel = kernel;
     machine.params = params;
-    machine.reason = NULL;
+    machine.code = 0;
+    machine.report[0] = '\0';
     const char *order = getenv("CUDASIM_ORDER");
     machine.is_reversed = order != NULL && strcmp(order, "reverse") == 0;
-    int result = 0;
+    if (!cudasim_watch_launch(kernel, params)) {
+        fail(CUDASIM_LAUNCH_FAILED, "has more shared memory than can be watched");
+    }
     sigaction(SIGSEGV, &action, &old_segv);
     sigaction(SIGBUS, &action, &old_bus);
     if (sigsetjmp(machine.escape, 1) == 0) {
         run_blocks(grid, block);
-        result = machine.reason != NULL ? CUDASIM_LAUNCH_FAILED : 0;
     } else {
-        machine.reason = "a thread touched memory outside of every allocation";
-        result = CUDASIM_ILLEGAL_ADDRESS;
+        fail(CUDASIM_ILLEGAL_ADDRESS, "touched memory outside of every allocation");
     }
     sigaction(SIGSEGV, &old_segv, NULL);
     sigaction(SIGBUS, &old_bus, NULL);
-    if (result != 0) {
-        fprintf(stderr, "cudasim: %s, block (%u, %u, %u), thread %u: %s\n", kernel->name,
-                cudasim_here.block.x, cudasim_here.block.y, cudasim_here.block.z, machine.current,
-                machine.reason);
+    if (machine.code != 0) {
+        snprintf(machine.report, sizeof machine.report,
+                 "cudasim: %s, block (%u, %u, %u), thread %u: %s", kernel->name,
+                 cudasim_here.block.x, cudasim_here.block.y, cudasim_here.block.z, machine.current,
+                 machine.reason);
+        fprintf(stderr, "%s\n", machine.report);
     }
-    return result;
+    return machine.code;
 }

@@ -6,6 +6,7 @@
 #include "cudasim_fiber.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,25 +14,36 @@
 
 #define STACK_BYTES ((size_t)64 << 10)
 
-static unsigned char *stacks[CUDASIM_MAX_THREADS];
+static unsigned char *stacks; /* one after the other, a page that cannot be touched before each */
+static size_t page;
+static unsigned char is_mapped[CUDASIM_MAX_THREADS];
 
 /* The lowest byte of a stack. */
 static unsigned char *stack_of(unsigned int number)
 {
-    if (stacks[number] == NULL) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE);
-        void *mapping = mmap(NULL, STACK_BYTES + page, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stacks == NULL) {
+        page = (size_t)sysconf(_SC_PAGESIZE);
+        void *mapping = mmap(NULL, (STACK_BYTES + page) * CUDASIM_MAX_THREADS, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (mapping == MAP_FAILED) {
             return NULL;
         }
-        if (mprotect(mapping, page, PROT_NONE) != 0) {
-            munmap(mapping, STACK_BYTES + page);
+        stacks = mapping;
+    }
+    unsigned char *low = stacks + (STACK_BYTES + page) * number + page;
+    if (!is_mapped[number]) {
+        if (mprotect(low, STACK_BYTES, PROT_READ | PROT_WRITE) != 0) {
             return NULL;
         }
-        stacks[number] = (unsigned char *)mapping + page;
+        is_mapped[number] = 1;
     }
-    return stacks[number];
+    return low;
+}
+
+int cudasim_is_stack(const void *address)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)stacks;
+    return stacks != NULL && offset < (STACK_BYTES + page) * CUDASIM_MAX_THREADS;
 }
 
 #if defined(__x86_64__) && !defined(CUDASIM_UCONTEXT)

@@ -23,4 +23,7 @@ int cudasim_fiber_start(cudasim_fiber *fiber, unsigned int stack, void (*entry)(
 /* Keeps where the caller is in `from` and goes on in `to`. */
 void cudasim_fiber_switch(cudasim_fiber *from, cudasim_fiber *to);
 
+/* Whether the address lies in a stack of a fiber. */
+int cudasim_is_stack(const void *address);
+
 #endif

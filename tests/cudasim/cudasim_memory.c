@@ -4,6 +4,7 @@
  * cannot be touched, so that a kernel which goes too far is caught.
  */
 #include "cudasim.h"
+#include "cudasim_watch.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -126,6 +127,38 @@ int cudasim_free(void *memory)
 int cudasim_contains(const void *memory, size_t bytes)
 {
     return contains(memory, bytes, 0);
+}
+
+const void *cudasim_find(uintptr_t address, size_t *out_bytes)
+{
+    for (const block *b = blocks; b != NULL; b = b->next) {
+        if (!b->is_pinned && address - (uintptr_t)b->memory < b->bytes) {
+            *out_bytes = b->bytes;
+            return b->memory;
+        }
+    }
+    return NULL;
+}
+
+const void *cudasim_find_nearest(uintptr_t address, size_t *out_bytes)
+{
+    const block *nearest = NULL;
+    uintptr_t least = UINTPTR_MAX;
+    for (const block *b = blocks; b != NULL; b = b->next) {
+        uintptr_t first = (uintptr_t)b->memory;
+        uintptr_t distance = address < first              ? first - address
+                             : address < first + b->bytes ? 0
+                                                          : address - first - b->bytes;
+        if (!b->is_pinned && distance <= least) {
+            least = distance;
+            nearest = b;
+        }
+    }
+    if (nearest == NULL) {
+        return NULL;
+    }
+    *out_bytes = nearest->bytes;
+    return nearest->memory;
 }
 
 /* ---- objects: events, streams and the like ---- */

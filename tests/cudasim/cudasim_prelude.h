@@ -143,6 +143,9 @@ static inline unsigned int cudasim_ballot(unsigned int, bool predicate, int line
     return votes;
 }
 
+#define __any_sync(mask, predicate) (cudasim_ballot(mask, predicate, __LINE__) != 0u)
+#define __all_sync(mask, predicate) (cudasim_ballot(mask, !(predicate), __LINE__) == 0u)
+
 /* ---- calling a kernel with the driver's array of pointers to its parameters ---- */
 
 template <class... Params, std::size_t... I>

@@ -91,8 +91,24 @@ def check_quick_start():
         finding("README.md", 1, "the quick start is not that of examples/quickstart.c")
 
 
+def check_commands():
+    """Scripts, presets' tests and test programs that a document names exist."""
+    count = 0
+    for path in tree(("docs/", "README.md", "CONTRIBUTING.md"), (".md",)):
+        for name in re.findall(r"`?(scripts/[a-z][\w-]*)", read(path)):
+            count += 1
+            if not exists(name):
+                finding(path, 1, "{}, which does not exist".format(name))
+    for label in re.findall(r"`ctest -L (\w+)`", read("docs/reliability.md")):
+        count += 1
+        if not exists("tests/{}/CMakeLists.txt".format(label)):
+            finding("docs/reliability.md", 1, "tests with the label {} do not exist".format(label))
+    return count
+
+
 links = check_links()
+commands = check_commands()
 check_kernels()
 names = check_names()
 check_quick_start()
-finish("{} links, {} names".format(links, names))
+finish("{} links, {} names, {} commands".format(links, names, commands))

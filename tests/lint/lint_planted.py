@@ -31,6 +31,7 @@ FAULTS = [
     ("kernel_parity", "cuda/append.cu", "/* 2. Positions */", ""),
     ("docs", "docs/kernels.md", "`k:r v:r store:w status:rw`", "`k:r v:r store:rw status:rw`"),
     ("docs", "docs/recipes.md", "| `kivi4` |", "| `kivi5` |"),
+    ("docs", "docs/reliability.md", "`scripts/check-oclgrind", "`scripts/check-opencl"),
     ("docs", "README.md", "(docs/format.md)", "(docs/formats.md)"),
     ("docs", "README.md", "kvant_cache *cache = NULL;", "kvant_cache *cache;"),
     ("files", "host_ref/encode.c", "SPDX-License-Identifier: MIT", "A file"),

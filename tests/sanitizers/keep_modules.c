@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Preloaded under the leak sanitizer: libraries stay loaded, so that what a driver leaks can be told
- * from what kvant leaks (leaks.txt names the drivers).
+ * Preloaded under the leak and thread sanitizers: libraries stay loaded, so that what a driver does can be told
+ * from what kvant does (leaks.txt and threads.txt name the drivers).
  */
 int dlclose(void *library);
 

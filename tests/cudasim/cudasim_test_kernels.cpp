@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kernels for the simulator's test, written as those of cuda/ are: some right, some wrong on
+ * purpose.
+ */
+#define CUDASIM_SHARED_SECTION "cudasim_shared_test"
+#include "cudasim_prelude.h"
+
+typedef unsigned int word;
+
+#define ALL 0xffffffffu
+
+/* Each thread adds its number in four ways; all results are one block's. */
+__global__ static void sums(word *out)
+{
+    __shared__ word total, least, most;
+    if (threadIdx.x == 0u) {
+        total = 0u;
+        least = ALL;
+        most = 0u;
+    }
+    __syncthreads();
+    atomicAdd(&total, threadIdx.x);
+    atomicMin(&least, threadIdx.x + 5u);
+    atomicMax(&most, threadIdx.x);
+    word sum = threadIdx.x;
+    for (word distance = 16u; distance != 0u; distance /= 2u) {
+        sum += __shfl_xor_sync(ALL, sum, distance);
+    }
+    word before = __shfl_up_sync(ALL, threadIdx.x, 1u);
+    word first = __shfl_sync(ALL, threadIdx.x, 0u);
+    word odd = __ballot_sync(ALL, threadIdx.x % 2u == 1u);
+    bool votes = __any_sync(ALL, threadIdx.x == first) && !__any_sync(ALL, threadIdx.x > 1023u) &&
+                 __all_sync(ALL, threadIdx.x < 1024u) && !__all_sync(ALL, threadIdx.x == first);
+    __syncthreads();
+    word *row = &out[8u * (blockIdx.x * blockDim.x + threadIdx.x)];
+    row[0] = total;
+    row[1] = least;
+    row[2] = most;
+    row[3] = sum;
+    row[4] = before;
+    row[5] = first;
+    row[6] = odd;
+    row[7] = votes ? 1u : 0u;
+}
+
+/* Reads or writes word `index`, counted in words from the start of the buffer. */
+__global__ static void touch(word *buffer, word *out, int index, word is_write)
+{
+    if (blockIdx.x == 1u && threadIdx.x == 7u) {
+        if (is_write != 0u) {
+            buffer[index] = 1u;
+        } else {
+            out[0] = buffer[index];
+        }
+    }
+}
+
+__global__ static void unwritten(word *out, word count)
+{
+    __shared__ word words[64];
+    for (word i = threadIdx.x; i < count; i += blockDim.x) {
+        words[i] = i;
+    }
+    __syncthreads();
+    out[threadIdx.x] = words[threadIdx.x];
+}
+
+__global__ static void beyond_shared(word *out, word index)
+{
+    __shared__ word words[16];
+    words[threadIdx.x % 16u] = 1u;
+    __syncthreads();
+    out[threadIdx.x] = words[index];
+}
+
+__global__ static void divergent(word *out)
+{
+    if (threadIdx.x != 3u) {
+        __syncthreads();
+    }
+    out[threadIdx.x] = 1u;
+}
+
+__global__ static void two_places(word *out)
+{
+    if (threadIdx.x < 3u) {
+        __syncthreads();
+        out[threadIdx.x] = 1u;
+    } else {
+        __syncthreads();
+        out[threadIdx.x] = 2u;
+    }
+}
+
+extern "C" char __start_cudasim_shared_test[];
+extern "C" char __stop_cudasim_shared_test[];
+
+#define KERNEL(name)                                                                               \
+    static void run_##name(void *const *params)                                                    \
+    {                                                                                              \
+        cudasim_call(name, params);                                                                \
+    }                                                                                              \
+    extern "C" const cudasim_kernel cudasim_test_##name = cudasim_describe(                        \
+        name, #name, run_##name, __start_cudasim_shared_test, __stop_cudasim_shared_test);
+
+KERNEL(sums)
+KERNEL(touch)
+KERNEL(unwritten)
+KERNEL(beyond_shared)
+KERNEL(divergent)
+KERNEL(two_places)
