@@ -39,8 +39,8 @@ left_out() {
     fi
 }
 
-# build_tree NAME TARGETS OPTION...: builds TARGETS ("all", or several in one word) of the tree in build/NAME with those CMake options.
-# For checkers, which want other flags than the presets.
+# build_tree NAME TARGETS OPTION...: builds TARGETS ("all", or several in one word) of the tree in
+# build/NAME with those CMake options, for checkers that want other flags than the presets.
 build_tree() {
     local folder=build/$1 targets=$2 log=build/$1-configure.log
     shift 2

@@ -92,10 +92,10 @@ def check_quick_start():
 
 
 def check_commands():
-    """Scripts, presets' tests and test programs that a document names exist."""
+    """Scripts that documents name exist, and the tests that docs/reliability.md names."""
     count = 0
     for path in tree(("docs/", "README.md", "CONTRIBUTING.md"), (".md",)):
-        for name in re.findall(r"`?(scripts/[a-z][\w-]*)", read(path)):
+        for name in re.findall(r"\bscripts/[a-z-]*[a-z](?![\w*-])", read(path)):
             count += 1
             if not exists(name):
                 finding(path, 1, "{}, which does not exist".format(name))
