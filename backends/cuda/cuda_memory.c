@@ -46,7 +46,10 @@ static kvant_status next_slot(kvant_backend_device *device)
     staging->slot = (staging->slot + 1u) % CUDA_STAGING_SLOTS;
     staging->used = 0;
     /* an event that was never recorded counts as come by */
-    return CUDA_CALL(device, cuEventSynchronize, staging->events[staging->slot]);
+    int result = device->driver.cuEventQuery(staging->events[staging->slot]);
+    return result == CUDA_NOT_READY
+               ? CUDA_CALL(device, cuEventSynchronize, staging->events[staging->slot])
+               : kvant_cuda_result(device, result, "cuEventQuery");
 }
 
 /* ---- the function table ---- */
@@ -91,10 +94,13 @@ kvant_status kvant_cuda_buffer_create(kvant_backend_device *device, uint64_t byt
 
 void kvant_cuda_buffer_destroy(kvant_backend_device *device, kvant_backend_buffer *buffer)
 {
-    /* on a lost device the memory went with the context */
-    if (!device->is_lost && kvant_cuda_enter(device) == KVANT_OK) {
-        (void)CUDA_CALL(device, cuStreamSynchronize, device->stream);
-        (void)device->driver.cuMemFree_v2(buffer->address);
+    const cuda_driver *driver = &device->driver;
+    /* on a lost device the driver refuses, and the memory goes with the context */
+    if (driver->cuCtxPushCurrent_v2(device->context) == CUDA_OK) {
+        if (!device->is_lost) {
+            (void)CUDA_CALL(device, cuStreamSynchronize, device->stream);
+        }
+        (void)driver->cuMemFree_v2(buffer->address);
         kvant_cuda_leave(device);
     }
     device->services->release(device->services, buffer);

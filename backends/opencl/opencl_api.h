@@ -31,6 +31,7 @@
     X(clFlush)                                                                                     \
     X(clGetDeviceIDs)                                                                              \
     X(clGetDeviceInfo)                                                                             \
+    X(clGetEventInfo)                                                                              \
     X(clGetEventProfilingInfo)                                                                     \
     X(clGetKernelWorkGroupInfo)                                                                    \
     X(clGetPlatformIDs)                                                                            \

@@ -92,6 +92,20 @@ void kvant_opencl_release_slots(kvant_backend_device *device)
     device->services->release(device->services, device->staging);
 }
 
+/* Waits for a write, unless it is done already. */
+static kvant_status finish_write(kvant_backend_device *device, cl_event written)
+{
+    cl_int state = CL_QUEUED;
+    const char *call = "clGetEventInfo";
+    cl_int error = device->api.clGetEventInfo(written, CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                              sizeof state, &state, NULL);
+    if (error == CL_SUCCESS && state != CL_COMPLETE) {
+        call = "clWaitForEvents";
+        error = device->api.clWaitForEvents(1, &written);
+    }
+    return error == CL_SUCCESS ? KVANT_OK : kvant_opencl_fail(device, call, error);
+}
+
 /* A slot that no write uses any more. It waits only where as many uploads as there are slots are
  * still queued. */
 static kvant_status take_slot(kvant_backend_device *device, uint32_t *out_slot)
@@ -99,11 +113,11 @@ static kvant_status take_slot(kvant_backend_device *device, uint32_t *out_slot)
     uint32_t slot = device->next_slot;
     device->next_slot = (slot + 1u) % KVANT_OPENCL_SLOTS;
     if (device->written[slot] != NULL) {
-        cl_int error = device->api.clWaitForEvents(1, &device->written[slot]);
+        kvant_status status = finish_write(device, device->written[slot]);
         device->api.clReleaseEvent(device->written[slot]);
         device->written[slot] = NULL;
-        if (error != CL_SUCCESS) {
-            return kvant_opencl_fail(device, "clWaitForEvents", error);
+        if (status != KVANT_OK) {
+            return status;
         }
     }
     *out_slot = slot;

@@ -248,6 +248,20 @@ static void identify(kvant_backend_device *device, cl_platform_id platform)
              version, driver);
 }
 
+/* The most lanes that a work-group along the first dimension can have. */
+static size_t most_lanes(const kvant_opencl_api *api, cl_device_id id)
+{
+    size_t sizes[16] = {0};
+    size_t most = (size_t)device_number(api, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof most);
+    most = most > 0 && most < GPU_LANES ? most : GPU_LANES;
+    if (api->clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof sizes, sizes, NULL) ==
+            CL_SUCCESS &&
+        sizes[0] > 0 && sizes[0] < most) {
+        most = sizes[0];
+    }
+    return most;
+}
+
 static void choose_limits(kvant_backend_device *device, cl_device_type type,
                           kvant_backend_limits *limits)
 {
@@ -257,16 +271,12 @@ static void choose_limits(kvant_backend_device *device, cl_device_type type,
     units = units > 0 ? units : 1u;
     int is_gpu = (type & CL_DEVICE_TYPE_GPU) != 0;
     device->is_cpu = !is_gpu;
-    device->lanes = 1;
-    if (is_gpu) {
-        size_t most =
-            (size_t)device_number(api, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof most);
-        device->lanes = most < GPU_LANES && most > 0 ? (uint32_t)most : GPU_LANES;
-    }
+    device->lanes = is_gpu ? (uint32_t)most_lanes(api, device->id) : 1u;
     device->item_groups = is_gpu ? 0u : 16u * units;
     cl_ulong largest = device_number(api, device->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof largest);
     *limits = (kvant_backend_limits){
-        .max_buffer_bytes = largest < MAX_BUFFER_BYTES ? largest : MAX_BUFFER_BYTES,
+        .max_buffer_bytes =
+            (largest < MAX_BUFFER_BYTES ? largest : MAX_BUFFER_BYTES) & ~(cl_ulong)3,
         .total_memory_bytes =
             device_number(api, device->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof largest),
         .lanes = device->lanes,
@@ -336,8 +346,9 @@ kvant_status kvant_opencl_open(const kvant_services *services, uint32_t index,
 void kvant_opencl_close(kvant_backend_device *device)
 {
     const kvant_services *services = device->services;
-    if (device->queue != NULL && !device->is_lost) {
-        device->api.clFinish(device->queue);
+    if (device->queue != NULL) {
+        /* a lost device refuses; one that only seemed lost may still read the staging memory */
+        (void)device->api.clFinish(device->queue);
     }
     for (int i = 0; i < 2; i++) {
         if (device->marks[i] != NULL) {

@@ -221,6 +221,13 @@ EXPORT int cuEventRecord(event_object *event, stream_object *stream)
     return cudasim_end(OK);
 }
 
+EXPORT int cuEventQuery(event_object *event);
+EXPORT int cuEventQuery(event_object *event)
+{
+    BEGIN(1);
+    return cudasim_end(event->stream != NULL ? NOT_READY : OK);
+}
+
 EXPORT int cuEventSynchronize(event_object *event);
 EXPORT int cuEventSynchronize(event_object *event)
 {

@@ -4,8 +4,8 @@
  */
 #include "fault_points.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const fault_subject subject = {.backend = "host"};
-    return fault_main(&subject);
+    return fault_main(&subject, argc, argv);
 }

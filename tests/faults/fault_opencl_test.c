@@ -4,9 +4,13 @@
  */
 #include "fault_points.h"
 
+#include <string.h>
+
 #include "opencl_internal.h"
 
 static cl_command_queue last_queue; /* of the one context that is open */
+static bool is_waited_for;          /* since the last command */
+static bool was_closed_early;
 
 static cl_int code(void)
 {
@@ -36,8 +40,6 @@ static cl_int code(void)
       (cl_command_queue a, cl_mem b, const void *c, size_t d, size_t e, size_t f, cl_uint g,       \
        const cl_event *h, cl_event *i),                                                            \
       (a, b, c, d, e, f, g, h, i))                                                                 \
-    X(clEnqueueMarkerWithWaitList, 0,                                                              \
-      (cl_command_queue a, cl_uint b, const cl_event *c, cl_event *d), (a, b, c, d))               \
     X(clEnqueueNDRangeKernel, 0,                                                                   \
       (cl_command_queue a, cl_kernel b, cl_uint c, const size_t *d, const size_t *e,               \
        const size_t *f, cl_uint g, const cl_event *h, cl_event *i),                                \
@@ -46,16 +48,14 @@ static cl_int code(void)
       (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, void *f, cl_uint g,            \
        const cl_event *h, cl_event *i),                                                            \
       (a, b, c, d, e, f, g, h, i))                                                                 \
-    X(clEnqueueWriteBuffer, 0,                                                                     \
-      (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, const void *f, cl_uint g,      \
-       const cl_event *h, cl_event *i),                                                            \
-      (a, b, c, d, e, f, g, h, i))                                                                 \
     X(clFinish, 1, (cl_command_queue a), (a))                                                      \
     X(clFlush, 0, (cl_command_queue a), (a))                                                       \
     X(clGetDeviceIDs, 0,                                                                           \
       (cl_platform_id a, cl_device_type b, cl_uint c, cl_device_id * d, cl_uint * e),              \
       (a, b, c, d, e))                                                                             \
     X(clGetDeviceInfo, 0, (cl_device_id a, cl_device_info b, size_t c, void *d, size_t *e),        \
+      (a, b, c, d, e))                                                                             \
+    X(clGetEventInfo, 0, (cl_event a, cl_event_info b, size_t c, void *d, size_t *e),              \
       (a, b, c, d, e))                                                                             \
     X(clGetEventProfilingInfo, 0, (cl_event a, cl_profiling_info b, size_t c, void *d, size_t *e), \
       (a, b, c, d, e))                                                                             \
@@ -96,9 +96,20 @@ static cl_int code(void)
 
 static kvant_opencl_api real;
 
+/* What is queued, and that somebody waits for it. */
+static void note(const char *name)
+{
+    if (strncmp(name, "clEnqueue", strlen("clEnqueue")) == 0) {
+        is_waited_for = false;
+    } else if (strcmp(name, "clFinish") == 0) {
+        is_waited_for = true;
+    }
+}
+
 #define STATUS_WRAPPER(name, waits, parameters, arguments)                                         \
     static cl_int CL_API_CALL fail_##name parameters                                               \
     {                                                                                              \
+        note(#name);                                                                               \
         return fault_is_due(#name, waits) ? code() : real.name arguments;                          \
     }
 STATUS_CALLS(STATUS_WRAPPER)
@@ -110,7 +121,9 @@ STATUS_CALLS(STATUS_WRAPPER)
             *z = code();                                                                           \
             return NULL;                                                                           \
         }                                                                                          \
-        return real.name arguments;                                                                \
+        type object = real.name arguments;                                                         \
+        fault_count_object(object != NULL ? 1 : 0);                                                \
+        return object;                                                                             \
     }
 OBJECT_CALLS(OBJECT_WRAPPER)
 
@@ -123,13 +136,66 @@ static cl_command_queue CL_API_CALL fail_clCreateCommandQueue(cl_context a, cl_d
         return NULL;
     }
     last_queue = real.clCreateCommandQueue(a, b, c, z);
+    fault_count_object(last_queue != NULL ? 1 : 0);
+    is_waited_for = true;
     return last_queue;
 }
 
 static cl_int CL_API_CALL note_clReleaseCommandQueue(cl_command_queue a)
 {
     last_queue = NULL;
+    was_closed_early = was_closed_early || !is_waited_for;
+    fault_count_object(-1);
     return real.clReleaseCommandQueue(a);
+}
+
+static cl_int count_event(cl_int error, const cl_event *event)
+{
+    fault_count_object(error == CL_SUCCESS && event != NULL ? 1 : 0);
+    return error;
+}
+
+static cl_int CL_API_CALL fail_clEnqueueMarkerWithWaitList(cl_command_queue a, cl_uint b,
+                                                           const cl_event *c, cl_event *d)
+{
+    note("clEnqueueMarkerWithWaitList");
+    return fault_is_due("clEnqueueMarkerWithWaitList", false)
+               ? code()
+               : count_event(real.clEnqueueMarkerWithWaitList(a, b, c, d), d);
+}
+
+static cl_int CL_API_CALL fail_clEnqueueWriteBuffer(cl_command_queue a, cl_mem b, cl_bool c,
+                                                    size_t d, size_t e, const void *f, cl_uint g,
+                                                    const cl_event *h, cl_event *i)
+{
+    note("clEnqueueWriteBuffer");
+    return fault_is_due("clEnqueueWriteBuffer", false)
+               ? code()
+               : count_event(real.clEnqueueWriteBuffer(a, b, c, d, e, f, g, h, i), i);
+}
+
+/* What gives objects back does not fail: it is counted. */
+#define RELEASES(X)                                                                                \
+    X(clReleaseContext, cl_context)                                                                \
+    X(clReleaseEvent, cl_event)                                                                    \
+    X(clReleaseKernel, cl_kernel)                                                                  \
+    X(clReleaseMemObject, cl_mem)                                                                  \
+    X(clReleaseProgram, cl_program)
+
+#define RELEASE_WRAPPER(name, type)                                                                \
+    static cl_int CL_API_CALL note_##name(type a)                                                  \
+    {                                                                                              \
+        fault_count_object(-1);                                                                    \
+        return real.name(a);                                                                       \
+    }
+RELEASES(RELEASE_WRAPPER)
+
+/* Commands may still read the memory that the device stages uploads in. */
+static const char *objection(void)
+{
+    bool was_early = was_closed_early;
+    was_closed_early = false;
+    return was_early ? "the queue is released without waiting for it" : NULL;
 }
 
 static void quiesce(void)
@@ -145,20 +211,25 @@ static void revive(kvant_backend_device *device)
     device->is_lost = 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define STATUS_ENTRY(name, waits, parameters, arguments)                                           \
     {#name, (kvant_symbol)fail_##name, &real.name},
 #define OBJECT_ENTRY(type, name, parameters, arguments)                                            \
     {#name, (kvant_symbol)fail_##name, &real.name},
+#define RELEASE_ENTRY(name, type) {#name, (kvant_symbol)note_##name, &real.name},
     static const fault_symbol symbols[] = {
-        STATUS_CALLS(STATUS_ENTRY) OBJECT_CALLS(OBJECT_ENTRY){
-            "clCreateCommandQueue", (kvant_symbol)fail_clCreateCommandQueue,
-            &real.clCreateCommandQueue},
+        STATUS_CALLS(STATUS_ENTRY) OBJECT_CALLS(OBJECT_ENTRY)
+            RELEASES(RELEASE_ENTRY){"clCreateCommandQueue", (kvant_symbol)fail_clCreateCommandQueue,
+                                    &real.clCreateCommandQueue},
         {"clReleaseCommandQueue", (kvant_symbol)note_clReleaseCommandQueue,
          &real.clReleaseCommandQueue},
+        {"clEnqueueMarkerWithWaitList", (kvant_symbol)fail_clEnqueueMarkerWithWaitList,
+         &real.clEnqueueMarkerWithWaitList},
+        {"clEnqueueWriteBuffer", (kvant_symbol)fail_clEnqueueWriteBuffer,
+         &real.clEnqueueWriteBuffer},
     };
-    static const char *const harmless[] = {"clRelease", NULL};
+    static const char *const harmless[] = {NULL};
     static const fault_subject subject = {
         .backend = "opencl",
         .symbols = symbols,
@@ -166,6 +237,7 @@ int main(void)
         .harmless = harmless,
         .quiesce = quiesce,
         .revive = revive,
+        .objection = objection,
     };
-    return fault_main(&subject);
+    return fault_main(&subject, argc, argv);
 }

@@ -19,6 +19,7 @@ static bool is_persistent;
 static fault_kind kind_now;
 static const char *first_failure = "";
 static long live;
+static long live_objects;
 static unsigned int unknown_symbols;
 
 /* What kvant_dynlib_symbol is called by here and there, once the linker has wrapped it. */
@@ -153,4 +154,14 @@ kvant_allocator fault_allocator(void)
 long fault_live_allocations(void)
 {
     return live;
+}
+
+void fault_count_object(int change)
+{
+    live_objects += change;
+}
+
+long fault_live_objects(void)
+{
+    return live_objects;
 }

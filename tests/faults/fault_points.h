@@ -31,6 +31,8 @@ typedef struct {
     void (*quiesce)(void);       /* waits for the driver: a lost device executes nothing any more */
     /* Takes a device that is not really lost back into use; NULL: it is closed and opened again. */
     void (*revive)(kvant_backend_device *device);
+    /* NULL, or what was wrong with the way in which the last device was closed. NULL: all is well. */
+    const char *(*objection)(void);
 } fault_subject;
 
 /* The wrapper for a symbol of the driver; the driver's own where the call cannot fail. */
@@ -45,16 +47,22 @@ long fault_counted(void);      /* since it was armed */
 long fault_injected(void);     /* likewise */
 const char *fault_where(void); /* the first call that failed */
 long fault_live_allocations(void);
+long fault_live_objects(void);            /* of the driver */
 unsigned int fault_unknown_symbols(void); /* neither wrapped nor harmless */
 
 /* For wrappers. A call that waits lets the driver finish before it fails. */
 bool fault_is_due(const char *call, bool waits);
 fault_kind fault_which(void);
 
+/* For wrappers: an object of the driver came into being (1), or was given back (-1). */
+void fault_count_object(int change);
+
 /* The allocator whose allocations are counted. */
 kvant_allocator fault_allocator(void);
 
-/* The body of a main program: all points of a backend. Returns the exit status. */
-int fault_main(const fault_subject *subject);
+/* The body of a main program: points of a backend, thinned out to some seconds a part. Arguments
+ * "--all [SHARE/SHARES]": every point, or a share of them, in processes of their own, and a line of
+ * totals. Returns the exit status. */
+int fault_main(const fault_subject *subject, int argc, char **argv);
 
 #endif

@@ -7,11 +7,13 @@
 #include "cmocka_headers.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "context_internal.h"
 #include "fault_points.h"
+#include "fault_supervisor.h"
 
 enum {
     PROMPT = 40,
@@ -27,6 +29,11 @@ enum {
 static const double part_seconds = 8.0;
 
 static const fault_subject *subject;
+
+/* Every point, or every step-th from `first` on; step 0: as many as part_seconds allow. */
+static long first_point;
+static long point_step;
+static fault_progress *progress; /* NULL: nobody watches */
 
 typedef struct {
     kvant_cache *cache;
@@ -319,9 +326,34 @@ static void close_context(kvant_context **context)
 {
     kvant_context_destroy(*context);
     *context = NULL;
-    if (fault_live_allocations() != 0) {
-        fail_msg("%ld allocations are left after a failure of %s", fault_live_allocations(),
-                 fault_where());
+    long left = fault_live_allocations() + fault_live_objects();
+    if (left != 0) {
+        if (progress != NULL) {
+            progress->leaks += left;
+        }
+        fail_msg("%ld allocations and %ld native objects are left after a failure of %s",
+                 fault_live_allocations(), fault_live_objects(), fault_where());
+    }
+    const char *objection = subject->objection != NULL ? subject->objection() : NULL;
+    if (objection != NULL) {
+        fail_msg("after a failure of %s %s", fault_where(), objection);
+    }
+}
+
+/* Tells who watches which point comes now. */
+static void begin_point(long i, tally *t)
+{
+    t->points++;
+    if (progress != NULL) {
+        progress->at = i;
+        progress->points++;
+    }
+}
+
+static void end_part(void)
+{
+    if (progress != NULL) {
+        progress->is_finished = true;
     }
 }
 
@@ -414,6 +446,9 @@ static void try_using(kvant_context **context, arm_fn arm, long n, int way, tall
  * rotate, so that a stride of up to 6 still meets every call. */
 static long stride_for(long calls, int ways, double seconds)
 {
+    if (point_step != 0) {
+        return point_step;
+    }
     static const long strides[] = {1, 5, 7, 11, 13, 17, 23, 29, 37, 47, 59, 73, 97, 131, 173, 227};
     size_t i = 0;
     double budget = part_seconds;
@@ -450,13 +485,15 @@ static void all_of_opening(const char *what, arm_fn arm, const way_set *ways)
     /* a point ends where its call fails: half of an undisturbed run, on average */
     long stride = stride_for(t.calls, ways->count, 0.5 * (now() - start));
     start = now();
-    for (long i = 0, step; i < t.calls * ways->count; i += step) {
+    for (long i = first_point, step; i < t.calls * ways->count; i += step) {
         double point = now();
+        begin_point(i, &t);
         try_opening(arm, i / ways->count + 1, ways->way[i % ways->count], &t);
-        t.points++;
-        step = now() - point < 0.01 ? 1 : stride; /* before kernels are built points cost little */
+        /* before kernels are built points cost little */
+        step = point_step == 0 && now() - point < 0.01 ? 1 : stride;
     }
     report(what, &t, stride, now() - start);
+    end_part();
 }
 
 static void all_of_using(const char *what, arm_fn arm, const way_set *ways)
@@ -488,13 +525,14 @@ static void all_of_using(const char *what, arm_fn arm, const way_set *ways)
     }
     long stride = stride_for(t.calls, ways->count, a_point);
     start = now();
-    for (long i = 0; i < t.calls * ways->count; i += stride) {
+    for (long i = first_point; i < t.calls * ways->count; i += stride) {
+        begin_point(i, &t);
         try_using(&context, arm, i / ways->count + 1, ways->way[i % ways->count], &t);
-        t.points++;
     }
     reopen(&context);
     close_context(&context);
     report(what, &t, stride, now() - start);
+    end_part();
 }
 
 /* ---- the tests ---- */
@@ -548,26 +586,68 @@ static bool learn_results(void)
     return true;
 }
 
-int fault_main(const fault_subject *tested)
+static const struct CMUnitTest parts[] = {
+    cmocka_unit_test(allocations_of_opening),  cmocka_unit_test(allocations_of_using),
+    cmocka_unit_test(native_calls_of_opening), cmocka_unit_test(native_calls_of_using),
+    cmocka_unit_test(losses_while_using),
+};
+enum { PARTS = sizeof parts / sizeof parts[0], PARTS_WITHOUT_DRIVER = 2 };
+
+static int skip_all(void)
 {
-    const struct CMUnitTest calls[] = {
-        cmocka_unit_test(native_calls_of_opening),
-        cmocka_unit_test(native_calls_of_using),
-        cmocka_unit_test(losses_while_using),
-    };
-    const struct CMUnitTest allocations[] = {
-        cmocka_unit_test(allocations_of_opening),
-        cmocka_unit_test(allocations_of_using),
-    };
-    subject = tested;
+    fprintf(stderr, "skipped: %s\n", kvant_last_message());
+    return 77;
+}
+
+/* A process of fault_supervise. */
+static int try_part(int part, fault_progress *shared)
+{
+    progress = shared;
+    first_point = shared->first;
     if (!learn_results()) {
-        fprintf(stderr, "skipped: %s\n", kvant_last_message());
-        return 77;
+        return skip_all();
     }
-    int failures = 0;
-    if (tested->symbols != NULL) {
-        failures += cmocka_run_group_tests(calls, NULL, NULL);
+    const struct CMUnitTest one[] = {parts[part]};
+    return cmocka_run_group_tests_name(subject->backend, one, NULL, NULL);
+}
+
+/* Every point of all parts, or of those from first_point on that point_step leaves. */
+static int try_all(int count)
+{
+    fault_totals totals = {0};
+    int result = 0;
+    for (int part = 0; part < count && result == 0; part++) {
+        long begin = first_point;
+        result = fault_supervise(try_part, part, begin, point_step, &totals);
     }
-    failures += cmocka_run_group_tests(allocations, NULL, NULL);
-    return failures;
+    printf("%s points %ld crashes %ld leaks %ld hangs %ld wrong %ld\n", subject->backend,
+           totals.points, totals.crashes, totals.leaks, totals.hangs, totals.wrong);
+    return result != 0 ? result : totals.crashes + totals.leaks + totals.hangs + totals.wrong != 0;
+}
+
+/* "2/4": the second of four shares. */
+static bool read_share(const char *text)
+{
+    char *end = NULL;
+    long share = strtol(text, &end, 10);
+    point_step = *end == '/' ? strtol(end + 1, &end, 10) : 0;
+    first_point = share - 1;
+    return *end == '\0' && share >= 1 && share <= point_step;
+}
+
+int fault_main(const fault_subject *tested, int argc, char **argv)
+{
+    subject = tested;
+    int count = tested->symbols != NULL ? PARTS : PARTS_WITHOUT_DRIVER;
+    if (argc > 1 && strcmp(argv[1], "--all") == 0 && argc < 4) {
+        if (!read_share(argc > 2 ? argv[2] : "1/1")) {
+            fprintf(stderr, "usage: %s [--all [SHARE/SHARES]]\n", argv[0]);
+            return 2;
+        }
+        return try_all(count);
+    }
+    if (!learn_results()) {
+        return skip_all();
+    }
+    return _cmocka_run_group_tests(tested->backend, parts, (size_t)count, NULL, NULL);
 }

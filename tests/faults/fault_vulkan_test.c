@@ -4,6 +4,8 @@
  */
 #include "fault_points.h"
 
+#include <string.h>
+
 #include "vulkan_symbols.h"
 
 static VkDevice last_device; /* the one that is open */
@@ -88,10 +90,20 @@ typedef const VkAllocationCallbacks *callbacks;
 
 static kvant_vulkan_symbols real;
 
+/* Passes the result of a call on; what it made is counted. */
+static VkResult count(const char *name, VkResult result)
+{
+    static const char create[] = "vkCreate";
+    bool is_made =
+        strncmp(name, create, sizeof create - 1) == 0 || strcmp(name, "vkAllocateMemory") == 0;
+    fault_count_object(is_made && result == VK_SUCCESS ? 1 : 0);
+    return result;
+}
+
 #define STATUS_WRAPPER(name, waits, parameters, arguments)                                         \
     static VkResult VKAPI_CALL fail_##name parameters                                              \
     {                                                                                              \
-        return fault_is_due(#name, waits) ? code() : real.name arguments;                          \
+        return fault_is_due(#name, waits) ? code() : count(#name, real.name arguments);            \
     }
 STATUS_CALLS(STATUS_WRAPPER)
 
@@ -103,14 +115,43 @@ static VkResult VKAPI_CALL fail_vkCreateDevice(VkPhysicalDevice a, const VkDevic
     }
     VkResult result = real.vkCreateDevice(a, b, c, d);
     last_device = result == VK_SUCCESS ? *d : VK_NULL_HANDLE;
-    return result;
+    return count("vkCreateDevice", result);
 }
 
 static void VKAPI_CALL note_vkDestroyDevice(VkDevice a, callbacks b)
 {
     last_device = VK_NULL_HANDLE;
+    fault_count_object(-1);
     real.vkDestroyDevice(a, b);
 }
+
+static void VKAPI_CALL note_vkDestroyInstance(VkInstance a, callbacks b)
+{
+    fault_count_object(-1);
+    real.vkDestroyInstance(a, b);
+}
+
+/* What gives objects back does not fail: it is counted. Null handles are fine. */
+#define RELEASES(X)                                                                                \
+    X(vkDestroyBuffer, VkBuffer)                                                                   \
+    X(vkDestroyCommandPool, VkCommandPool)                                                         \
+    X(vkDestroyDescriptorPool, VkDescriptorPool)                                                   \
+    X(vkDestroyDescriptorSetLayout, VkDescriptorSetLayout)                                         \
+    X(vkDestroyFence, VkFence)                                                                     \
+    X(vkDestroyPipeline, VkPipeline)                                                               \
+    X(vkDestroyPipelineCache, VkPipelineCache)                                                     \
+    X(vkDestroyPipelineLayout, VkPipelineLayout)                                                   \
+    X(vkDestroyQueryPool, VkQueryPool)                                                             \
+    X(vkDestroyShaderModule, VkShaderModule)                                                       \
+    X(vkFreeMemory, VkDeviceMemory)
+
+#define RELEASE_WRAPPER(name, type)                                                                \
+    static void VKAPI_CALL note_##name(VkDevice a, type b, callbacks c)                            \
+    {                                                                                              \
+        fault_count_object(b != VK_NULL_HANDLE ? -1 : 0);                                          \
+        real.name(a, b, c);                                                                        \
+    }
+RELEASES(RELEASE_WRAPPER)
 
 /* The loader's way to its functions. */
 static PFN_vkVoidFunction VKAPI_CALL wrap_vkGetInstanceProcAddr(VkInstance a, const char *name)
@@ -130,13 +171,15 @@ static void quiesce(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define STATUS_ENTRY(name, waits, parameters, arguments)                                           \
     {#name, (kvant_symbol)fail_##name, &real.name},
+#define RELEASE_ENTRY(name, type) {#name, (kvant_symbol)note_##name, &real.name},
     static const fault_symbol symbols[] = {
-        STATUS_CALLS(STATUS_ENTRY){"vkCreateDevice", (kvant_symbol)fail_vkCreateDevice,
-                                   &real.vkCreateDevice},
+        STATUS_CALLS(STATUS_ENTRY) RELEASES(RELEASE_ENTRY){
+            "vkCreateDevice", (kvant_symbol)fail_vkCreateDevice, &real.vkCreateDevice},
+        {"vkDestroyInstance", (kvant_symbol)note_vkDestroyInstance, &real.vkDestroyInstance},
         {"vkDestroyDevice", (kvant_symbol)note_vkDestroyDevice, &real.vkDestroyDevice},
         {"vkGetInstanceProcAddr", (kvant_symbol)wrap_vkGetInstanceProcAddr,
          &real.vkGetInstanceProcAddr},
@@ -144,8 +187,6 @@ int main(void)
     };
     static const char *const harmless[] = {
         "vkCmd",
-        "vkDestroy",
-        "vkFreeMemory",
         "vkGetBufferMemoryRequirements",
         "vkGetDeviceQueue",
         "vkGetPhysicalDevice",
@@ -159,5 +200,5 @@ int main(void)
         .harmless = harmless,
         .quiesce = quiesce,
     };
-    return fault_main(&subject);
+    return fault_main(&subject, argc, argv);
 }
