@@ -168,12 +168,17 @@ kvant_status kvant_cache_attend(kvant_cache *cache, uint32_t layer, uint32_t fir
     if (status == KVANT_OK) {
         status = gather(&call, sequences); /* before outputs can overwrite queries */
     }
+    if (status != KVANT_OK) {
+        return status;
+    }
+    uint32_t most = cache->context->limits.max_groups; /* a sequence is a layer of work-groups */
     uint32_t end = first_sequence + sequences;
     uint32_t at = first_sequence;
     while (status == KVANT_OK && at < end) {
         uint32_t count = cache->shard_sequences - at % cache->shard_sequences;
         count = count < end - at ? count : end - at;
         count = count < cache->layout.attend_sequences ? count : cache->layout.attend_sequences;
+        count = count < most ? count : most;
         status = attend_some(&call, at, count);
         at += count;
     }

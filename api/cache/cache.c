@@ -27,12 +27,18 @@ static uint64_t most_groups(const kvant_layout *layout)
     if (layout->max_splits > groups) {
         groups = layout->max_splits;
     }
-    if (layout->two_classes && desc->prefill_tokens != 0) {
-        uint32_t random;
-        uint32_t recent;
-        kvant_probe_counts(&desc->recipe, desc->prefill_tokens, &random, &recent);
-        uint64_t rows = ((uint64_t)random + recent) * (desc->q_heads / desc->kv_heads);
-        uint64_t probe_groups = (rows + KV_ROWS - 1u) / KV_ROWS;
+    if (layout->two_classes) {
+        uint64_t probes = layout->probe_capacity; /* of a decode period */
+        uint32_t random = 0;
+        uint32_t recent = 0;
+        if (desc->prefill_tokens != 0) {
+            kvant_probe_counts(&desc->recipe, desc->prefill_tokens, &random, &recent);
+        }
+        if ((uint64_t)random + recent > probes) {
+            probes = (uint64_t)random + recent;
+        }
+        uint64_t probe_groups =
+            (probes * (desc->q_heads / desc->kv_heads) + KV_ROWS - 1u) / KV_ROWS;
         groups = probe_groups > groups ? probe_groups : groups;
     }
     return groups;

@@ -15,6 +15,9 @@
 
 enum { ALIGN_WORDS = 16, MAX_EVENTS = 1 << 20 };
 
+/* Of the scratch, for more than one sequence at a time: every Vulkan device can bind twice that. */
+#define MAX_ATTEND_BYTES (UINT64_C(64) << 20)
+
 static uint32_t quad(uint32_t tokens)
 {
     return (tokens + KV_TOKEN_QUAD - 1u) / KV_TOKEN_QUAD * KV_TOKEN_QUAD;
@@ -423,7 +426,8 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
 }
 
 /* Attention's partial results and decode-time compression share one buffer. Small caches attend to a
- * few sequences at a time, so that the scratch stays below 1/256 of what is stored. */
+ * few sequences at a time, so that the scratch stays below 1/256 of what is stored, and large ones so
+ * that it stays below MAX_ATTEND_BYTES. */
 static kvant_status size_scratch(kvant_layout *layout)
 {
     const kvant_cache_desc *desc = &layout->desc;
@@ -432,7 +436,8 @@ static kvant_status size_scratch(kvant_layout *layout)
                                      (uint64_t)desc->layers * desc->sequences);
     uint64_t one = kvant_multiply((uint64_t)layout->max_splits * desc->q_heads * desc->max_queries,
                                   (desc->v_dim + 2u) * 4u);
-    uint64_t sequences = stored / 256u / one;
+    uint64_t share = stored / 256u < MAX_ATTEND_BYTES ? stored / 256u : MAX_ATTEND_BYTES;
+    uint64_t sequences = share / one;
     sequences = sequences < 1u ? 1u : sequences;
     layout->attend_sequences = sequences < desc->sequences ? (uint32_t)sequences : desc->sequences;
 

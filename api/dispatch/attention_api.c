@@ -233,7 +233,10 @@ kvant_status kvant_attention(kvant_context *context, const kvant_attention_desc 
     };
     kvant_buffer *attention[4] = {desc->store, q.buffer, desc->positions, desc->scratch};
     kvant_buffer *merge[4] = {desc->store, desc->scratch, out.buffer, desc->lse};
-    status = kvant_launch_kernel(context, KVANT_KERNEL_attention, &p, attention, 4);
+    status = kvant_check_launch(context, KVANT_KERNEL_attention_merge, &p);
+    if (status == KVANT_OK) {
+        status = kvant_launch_kernel(context, KVANT_KERNEL_attention, &p, attention, 4);
+    }
     if (status == KVANT_OK) {
         status = kvant_launch_kernel(context, KVANT_KERNEL_attention_merge, &p, merge, 4);
     }

@@ -67,6 +67,10 @@ kvant_status kvant_require_alive(const kvant_context *context);
 kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
                                  kvant_buffer *const *buffers, uint32_t count);
 
+/* Fails with LIMIT where the device cannot take such a launch: asked before the first of several. */
+kvant_status kvant_check_launch(const kvant_context *context, kvant_kernel kernel,
+                                const void *params);
+
 /* Builds the kernel if that was not done. */
 kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel);
 

@@ -51,6 +51,18 @@ kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel)
     return status;
 }
 
+kvant_status kvant_check_launch(const kvant_context *context, kvant_kernel kernel,
+                                const void *params)
+{
+    uint32_t groups[3];
+    if (!kvant_plan_groups(kernel, params, &context->limits, groups)) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "%s: the launch exceeds the %u work-groups of this device",
+                          kernels[kernel].name, context->limits.max_groups);
+    }
+    return KVANT_OK;
+}
+
 kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
                                  kvant_buffer *const *buffers, uint32_t count)
 {
@@ -68,9 +80,7 @@ kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, co
         .binding_count = count,
     };
     if (!kvant_plan_groups(kernel, params, &context->limits, launch.groups)) {
-        return kvant_fail(KVANT_ERROR_LIMIT,
-                          "%s: the launch exceeds the %u work-groups of this device",
-                          kernels[kernel].name, context->limits.max_groups);
+        return kvant_check_launch(context, kernel, params);
     }
     if (launch.groups[0] == 0 || launch.groups[1] == 0 || launch.groups[2] == 0) {
         return KVANT_OK;

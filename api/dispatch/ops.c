@@ -128,7 +128,10 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
         .keys_offset = keys_offset,
     };
     kvant_op_buffers buffers = {keys, scratch, scratch};
-    kvant_status status = kvant_op_quantize(context, &buffers, quantize);
+    kvant_status status = kvant_check_launch(context, KVANT_KERNEL_saliency_rows, &p);
+    if (status == KVANT_OK) {
+        status = kvant_op_quantize(context, &buffers, quantize);
+    }
 
     kvant_buffer *with_queries[2] = {queries, scratch};
     if (status == KVANT_OK) {

@@ -142,10 +142,15 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
     int minor = attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_COMPUTE_MINOR);
     int threads = attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
     device->lanes = smallest(CUDA_LANES, threads) / CUDA_WARP * CUDA_WARP;
-    if (major * 10 + minor < 75 || device->lanes == 0) {
+    if (major * 10 + minor < 75) {
         return device->services->report(device->services, KVANT_ERROR_UNSUPPORTED, "cuda",
                                         "%s has compute capability %d.%d; the kernels need 7.5",
                                         name, major, minor);
+    }
+    if (device->lanes == 0) {
+        return device->services->report(device->services, KVANT_ERROR_UNSUPPORTED, "cuda",
+                                        "%s takes blocks of %d threads; the kernels need %u", name,
+                                        threads, CUDA_WARP);
     }
     int processors = attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MULTIPROCESSORS);
     uint32_t groups = 65535;

@@ -157,13 +157,15 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
             total += heap->size;
         }
     }
+    uint64_t allocation = sizes.maxMemoryAllocationSize & ~UINT64_C(255); /* room to align */
+    device->staging_bytes = smaller(KVANT_VULKAN_STAGING_BYTES, allocation);
     uint64_t bytes = smaller(limits->maxStorageBufferRange, largest_heap);
     uint32_t groups = limits->maxComputeWorkGroupCount[0];
     for (int i = 1; i < 3; i++) {
         groups = (uint32_t)smaller(groups, limits->maxComputeWorkGroupCount[i]);
     }
     *out_limits = (kvant_backend_limits){
-        .max_buffer_bytes = smaller(bytes, sizes.maxMemoryAllocationSize) & ~UINT64_C(3),
+        .max_buffer_bytes = smaller(bytes, allocation) & ~UINT64_C(3),
         .total_memory_bytes = total,
         .lanes = device->lanes,
         .max_groups = groups,

@@ -16,7 +16,7 @@
 #define KVANT_VULKAN_BATCH_COMMANDS 256u /* then the batch is submitted */
 #define KVANT_VULKAN_BATCH_SETS 256u     /* descriptor sets of a batch */
 #define KVANT_VULKAN_SET_CACHE 256u      /* slots of a batch's table of sets; a power of 2 */
-#define KVANT_VULKAN_STAGING_BYTES (UINT64_C(4) << 20)
+#define KVANT_VULKAN_STAGING_BYTES (UINT64_C(4) << 20) /* less where an allocation takes less */
 #define KVANT_VULKAN_UPDATE_BYTES 4096u /* uploads up to this size travel in the command buffer */
 #define KVANT_VULKAN_PUSH_BYTES 128u
 #define KVANT_VULKAN_SHARED_BYTES 32768u /* shared memory that the kernels may need */
@@ -88,6 +88,7 @@ struct kvant_backend_device {
     uint64_t barrier;          /* commands up to this one are behind a barrier */
     struct kvant_backend_buffer *condemned; /* destroyed by the caller, perhaps in use */
 
+    uint64_t staging_bytes;
     kvant_vulkan_staging upload; /* a ring */
     uint64_t upload_head;        /* bytes ever taken ... */
     uint64_t upload_tail;        /* ... and given back */

@@ -104,7 +104,7 @@ kvant_status kvant_vulkan_staging_create(kvant_backend_device *device,
                                          kvant_vulkan_staging *staging, VkBufferUsageFlags usage,
                                          VkMemoryPropertyFlags preferred)
 {
-    kvant_status status = kvant_vulkan_allocate(device, KVANT_VULKAN_STAGING_BYTES, usage,
+    kvant_status status = kvant_vulkan_allocate(device, device->staging_bytes, usage,
                                                 VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                                     VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
                                                 preferred, &staging->buffer);

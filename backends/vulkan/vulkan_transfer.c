@@ -11,7 +11,7 @@
 static kvant_status take_staging(kvant_backend_device *device, uint64_t bytes, uint64_t *out_offset,
                                  uint64_t *out_bytes)
 {
-    uint64_t size = KVANT_VULKAN_STAGING_BYTES;
+    uint64_t size = device->staging_bytes;
     kvant_status status = KVANT_OK;
     while (status == KVANT_OK && device->upload_head - device->upload_tail == size) {
         /* every byte is in a batch that is pending or being recorded */
@@ -107,7 +107,7 @@ kvant_status kvant_vulkan_download(kvant_backend_device *device, kvant_backend_b
     unsigned char *next = data;
     kvant_status status = kvant_vulkan_alive(device);
     while (bytes != 0 && status == KVANT_OK) {
-        uint64_t piece = bytes < KVANT_VULKAN_STAGING_BYTES ? bytes : KVANT_VULKAN_STAGING_BYTES;
+        uint64_t piece = bytes < device->staging_bytes ? bytes : device->staging_bytes;
         status = download_piece(device, buffer, offset, next, piece);
         next += piece;
         offset += piece;

@@ -261,6 +261,9 @@ static void send(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_kernel ke
         buffer->device = NULL;
     }
     if (buffer->device == NULL) {
+        if (bytes > trial->device->limits.max_buffer_bytes) {
+            kvant_trial_skip(trial, "a buffer exceeds the limits of the device");
+        }
         check(trial, backend->buffer_create(device, bytes, &buffer->device), "buffer_create",
               kernel);
         buffer->device_count = buffer->count;
