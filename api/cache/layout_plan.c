@@ -373,7 +373,8 @@ static kvant_status place_all(kvant_layout *layout)
     place_codes(layout, &p, &codes, &window);
     if (p.next > UINT32_MAX / 2u || parameters > UINT32_MAX) {
         return kvant_fail(KVANT_ERROR_LIMIT,
-                          "one layer of one sequence takes more than 8 GiB; use fewer tokens");
+                          "one layer of one sequence takes more than 8 GiB, or a segment has more "
+                          "than 2^32 elements; use fewer tokens");
     }
     layout->region_words = (uint32_t)p.next;
 
