@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * kvant conform: the conformance suite, on one device or on all.
+ * kvant conform: the conformance suite, on one device or on all; and reports of it put together.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "conformance.h"
+#include "conform_reports.h"
+#include "conformance_choice.h"
+#include "conformance_totals.h"
 #include "env.h"
 #include "tool_commands.h"
 #include "tool_device.h"
@@ -14,14 +16,18 @@ enum { MOST_DEVICES = 64 };
 
 typedef struct {
     kvant_conformance_options suite;
-    const char *json;
-    const char *junit;
+    kvant_profile profile;
+    conform_files files;
+    const char *exclusions;
+    const char *expected_failures;
+    const char *shard;
     uint32_t device;
     uint32_t max_failures;
     int quick;
     int full;
     int list;
     int verbose;
+    int merge;
     char selects[MOST_DEVICES][160]; /* "backend:index" */
     size_t device_count;
 } conform_work;
@@ -87,6 +93,29 @@ static const kvant_backend *find_backend(const char *name, size_t length)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+/* The built-in lists and those of the user. */
+static int read_profile(conform_work *w, tool_error *error)
+{
+    const struct {
+        const char *path;
+        kvant_list_kind kind;
+    } files[] = {{w->exclusions, KVANT_LIST_EXCLUSIONS},
+                 {w->expected_failures, KVANT_LIST_EXPECTED_FAILURES}};
+    char message[500];
+    if (!kvant_profile_add_built_in(&w->profile, message, sizeof message)) {
+        return tool_error_input(error, "%s", message);
+    }
+    for (size_t i = 0; i < 2u; i++) {
+        if (files[i].path != NULL &&
+            !kvant_profile_add_file(&w->profile, files[i].kind, files[i].path, message,
+                                    sizeof message)) {
+            return tool_error_input(error, "%s", message);
+        }
+    }
+    w->suite.profile = &w->profile;
+    return 0;
+}
+
 /* Runs the suite on device `index` of the list and prints its totals. */
 static int run_device(conform_work *w, size_t index, kvant_conformance_report *out_report,
                       tool_error *error)
@@ -113,143 +142,227 @@ static int run_device(conform_work *w, size_t index, kvant_conformance_report *o
     return 0;
 }
 
-/* ---- reports ------------------------------------------------------------------------------- */
-
-/* One device: its report. Several: an array of them. */
-static void write_json(const kvant_conformance_report *reports, size_t count, FILE *file)
+/* A list of the user that is for none of the devices is probably a mistake. */
+static void warn_of_idle_lists(const conform_work *w, const conform_list *list)
 {
-    if (count != 1u) {
-        fputs("[\n", file);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fputs(i != 0u ? ",\n" : "", file);
-        kvant_conformance_write_json(&reports[i], file);
-    }
-    if (count != 1u) {
-        fputs("]\n", file);
-    }
-}
-
-/* The suites of all devices under one root. */
-static void write_junit(const kvant_conformance_report *reports, size_t count, FILE *file)
-{
-    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", file);
-    for (size_t i = 0; i < count; i++) {
-        char *text = NULL;
-        size_t size = 0;
-        FILE *memory = open_memstream(&text, &size);
-        if (memory == NULL) {
-            continue;
+    for (size_t i = 0; i < w->profile.list_count; i++) {
+        const kvant_profile_list *given = &w->profile.lists[i];
+        int is_used = given->is_built_in;
+        for (size_t j = 0; j < list->count; j++) {
+            const kvant_conformance_report *report = &list->reports[j];
+            const kvant_profile_device device = {report->backend, report->device, report->driver};
+            is_used = is_used || kvant_profile_list_is_for(given, &device);
         }
-        kvant_conformance_write_junit(&reports[i], memory);
-        fclose(memory);
-        const char *suite = text != NULL ? strstr(text, "<testsuite ") : NULL;
-        fputs(suite != NULL ? suite : "", file);
-        free(text);
+        if (!is_used) {
+            printf("warning: %s is for %s | %s | %s, which no device here is\n", given->file,
+                   given->backend, given->device, given->driver);
+        }
     }
-    fputs("</testsuites>\n", file);
 }
 
-static int write_file(const char *path, const kvant_conformance_report *reports, size_t count,
-                      void (*write)(const kvant_conformance_report *, size_t, FILE *),
-                      tool_error *error)
+/* A line for each pair of devices. */
+static void print_agreement(const conform_list *list)
 {
-    if (path == NULL) {
-        return 0;
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t j = i + 1u; j < list->count; j++) {
+            const kvant_conformance_report *a = &list->reports[i];
+            const kvant_conformance_report *b = &list->reports[j];
+            kvant_agreement groups[KVANT_CASE_GROUP_COUNT];
+            const char *reason = kvant_agree(a, b, groups);
+            size_t compared = 0;
+            size_t differing = 0;
+            for (int k = 0; k < KVANT_CASE_GROUP_COUNT; k++) {
+                compared += groups[k].compared;
+                differing += groups[k].differing;
+            }
+            printf("%s:%u and %s:%u: ", a->backend, a->device_index, b->backend, b->device_index);
+            if (reason != NULL) {
+                printf("cannot be compared, %s\n", reason);
+            } else {
+                printf("the same words in %zu of %zu cases\n", compared - differing, compared);
+            }
+        }
     }
-    FILE *file = fopen(path, "w");
-    if (file == NULL) {
-        return tool_error_input(error, "%.200s cannot be written", path);
-    }
-    write(reports, count, file);
-    int failed = ferror(file);
-    failed = fclose(file) != 0 || failed;
-    return failed ? tool_error_input(error, "%.200s could not be written to its end", path) : 0;
 }
 
-/* Exit code: 0 only if every device ran and no case failed. */
-static int run_all(conform_work *w, tool_error *error)
+/* Writes the files and sums up. Exit code 0 only if cases passed and none failed. */
+static int conclude(const conform_work *w, const conform_list *list, tool_error *error)
 {
-    kvant_conformance_report *reports = calloc(w->device_count, sizeof *reports);
-    if (reports == NULL) {
-        return tool_error_memory(error);
-    }
-    size_t ran = 0;
     uint64_t failed = 0;
     uint64_t passed = 0;
-    int result = 0;
-    tool_error failure;
-    for (size_t i = 0; i < w->device_count; i++) {
-        if (run_device(w, i, &reports[ran], &failure) != 0) {
-            command_fail("conform", &failure);
-            kvant_conformance_release(&reports[ran]);
-            result = -1;
-            *error = failure;
-            continue;
-        }
-        passed += reports[ran].passed;
-        failed += reports[ran].failed;
-        ran++;
+    for (size_t i = 0; i < list->count; i++) {
+        failed += list->reports[i].counts[KVANT_CASE_FAILED];
+        passed += list->reports[i].counts[KVANT_CASE_PASSED];
     }
-    if (write_file(w->json, reports, ran, write_json, &failure) != 0 ||
-        write_file(w->junit, reports, ran, write_junit, &failure) != 0) {
-        result = -1;
-        *error = failure;
-    } else if (result != 0) {
-        snprintf(error->text, sizeof error->text, "%zu of %zu devices could not be tested",
-                 w->device_count - ran, w->device_count);
-    } else if (failed != 0u) {
+    print_agreement(list);
+    if (conform_files_write(&w->files, list->reports, list->count, error) != 0) {
+        return -1;
+    }
+    if (failed != 0u) {
         snprintf(error->text, sizeof error->text, "%llu cases failed", (unsigned long long)failed);
         error->code = TOOL_CHECK_FAILED;
+        return -1;
+    }
+    if (passed == 0u) {
+        return tool_error_input(error, "no case ran: does the filter match a name that --list "
+                                       "prints?");
+    }
+    return 0;
+}
+
+static int run_all(conform_work *w, tool_error *error)
+{
+    conform_list list = {NULL, 0};
+    size_t ran = 0;
+    int result = 0;
+    for (size_t i = 0; i < w->device_count; i++) {
+        kvant_conformance_report *report = conform_list_add(&list);
+        if (report == NULL) {
+            conform_list_release(&list);
+            return tool_error_memory(error);
+        }
+        if (run_device(w, i, report, error) != 0) {
+            command_fail("conform", error);
+            kvant_conformance_release(report);
+            list.count--;
+            result = -1;
+        } else {
+            ran++;
+        }
+    }
+    warn_of_idle_lists(w, &list);
+    tool_error failure = {0, ""};
+    int concluded = conclude(w, &list, &failure);
+    if (result != 0 && (concluded == 0 || failure.code == TOOL_CHECK_FAILED)) {
+        snprintf(error->text, sizeof error->text, "%zu of %zu devices could not be tested",
+                 w->device_count - ran, w->device_count);
+    } else if (concluded != 0) {
+        *error = failure;
         result = -1;
-    } else if (passed == 0u) {
-        result = tool_error_input(error, "no case ran: does the filter match a name that --list "
-                                         "prints?");
     } else {
+        uint64_t passed = 0;
+        for (size_t i = 0; i < list.count; i++) {
+            passed += list.reports[i].counts[KVANT_CASE_PASSED];
+        }
         printf("conformance: %zu of %zu devices passed, %llu cases\n", ran, w->device_count,
                (unsigned long long)passed);
     }
-    for (size_t i = 0; i < ran; i++) {
-        kvant_conformance_release(&reports[i]);
-    }
-    free(reports);
+    conform_list_release(&list);
     return result;
 }
 
+/* ---- reports of others --------------------------------------------------------------------- */
+
+static int merge(const conform_work *w, char *const *paths, size_t count, tool_error *error)
+{
+    if (count == 0u) {
+        return tool_error_input(error, "--merge needs JSON reports: --merge A.json B.json");
+    }
+    if (w->files.json == NULL && w->files.junit == NULL && w->files.html == NULL) {
+        return tool_error_input(error, "--merge needs --html, --json or --junit");
+    }
+    conform_list list = {NULL, 0};
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = conform_list_read(&list, paths[i], error);
+    }
+    if (result == 0) {
+        result = conclude(w, &list, error);
+    }
+    conform_list_release(&list);
+    return result;
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
+static int check(conform_work *w, tool_error *error)
+{
+    if (w->quick && w->full) {
+        return tool_error_input(error, "--quick and --full exclude each other");
+    }
+    if (w->shard != NULL && !kvant_shard_parse(w->shard, &w->suite.shard, &w->suite.shards)) {
+        return tool_error_input(error, "--shard takes I/N with I from 1 to N, not \"%.100s\"",
+                                w->shard);
+    }
+    return 0;
+}
+
+/* *out_first: the first operand in argv. */
 static options_result parse(tool_globals *globals, int argc, char **argv, conform_work *w,
-                            tool_error *error)
+                            int *out_first, tool_error *error)
 {
     const option_spec specs[] = {
         {"filter", OPTION_TEXT, &w->suite.filter, 0, 0, NULL, "GLOB",
          "cases by a glob, by a part of the name, or =NAME"},
         {"list", OPTION_FLAG, &w->list, 0, 0, NULL, NULL, "print the names of the cases, run none"},
         {"quick", OPTION_FLAG, &w->quick, 0, 0, NULL, NULL, "the quick subset"},
-        {"full", OPTION_FLAG, &w->full, 0, 0, NULL, NULL, "also what takes long"},
+        {"full", OPTION_FLAG, &w->full, 0, 0, NULL, NULL,
+         "also what takes long, and more seeds where inputs are random"},
+        {"shard", OPTION_TEXT, &w->shard, 0, 0, NULL, "I/N", "every N-th of these cases, from I"},
+        {"repeat", OPTION_U32, &w->suite.repeat, 1, 1000000, NULL, "N",
+         "each case N times, with the seeds --seed, --seed + 1, ..."},
         {"seed", OPTION_U64, &w->suite.seed, 0, 0, NULL, "N", "of the inputs (0)"},
         {"device", OPTION_U32, &w->device, 0, 999999, NULL, "N", "index, with --backend NAME"},
+        {"exclusions", OPTION_TEXT, &w->exclusions, 0, 0, NULL, "FILE",
+         "cases that a device does not run, with reasons"},
+        {"expected-failures", OPTION_TEXT, &w->expected_failures, 0, 0, NULL, "FILE",
+         "cases that fail until they are mended"},
         {"max-failures", OPTION_U32, &w->max_failures, 0, 4294967295.0, NULL, "N",
          "stop after so many (0: never)"},
-        {"verbose", OPTION_FLAG, &w->verbose, 0, 0, NULL, NULL, "a line for every case"},
-        {"json", OPTION_TEXT, &w->json, 0, 0, NULL, "FILE",
+        {"verbose", OPTION_FLAG, &w->verbose, 0, 0, NULL, NULL, "a line for every case, its rule"},
+        {"json", OPTION_TEXT, &w->files.json, 0, 0, NULL, "FILE",
          "report as JSON; an array when several devices ran"},
-        {"junit", OPTION_TEXT, &w->junit, 0, 0, NULL, "FILE", "report as JUnit XML"},
+        {"junit", OPTION_TEXT, &w->files.junit, 0, 0, NULL, "FILE", "report as JUnit XML"},
+        {"html", OPTION_TEXT, &w->files.html, 0, 0, NULL, "FILE", "report as one page"},
+        {"merge", OPTION_FLAG, &w->merge, 0, 0, NULL, NULL,
+         "run nothing: report on the JSON files that follow"},
     };
     const command_description command = {
-        "conform",
-        "[options]",
-        "Compares every kernel with the scalar reference, word by word, and with double precision\n"
-        "under derived bounds. Runs on the device that --backend or KVANT_BACKEND selects, else "
-        "on\n"
-        "every device that there is. Exit code 0 only if every case passed.",
-        specs,
-        sizeof specs / sizeof specs[0],
-        NULL};
-    options_result result = options_parse(&command, globals, argc, argv, NULL, error);
-    if (result == OPTIONS_GO && w->quick && w->full) {
-        tool_error_input(error, "--quick and --full exclude each other");
+        .name = "conform",
+        .synopsis = "[options]\n       kvant conform --merge A.json B.json ... --html FILE",
+        .details =
+            "Compares every kernel with the scalar reference, word by word, and with double "
+            "precision\n"
+            "under derived bounds. Runs on the device that --backend or KVANT_BACKEND selects, "
+            "else on\n"
+            "every device that there is. Exit code 0 only if every case passed.",
+        .specs = specs,
+        .spec_count = sizeof specs / sizeof specs[0],
+        .operands = options_files};
+    options_result result = options_parse(&command, globals, argc, argv, out_first, error);
+    if (result == OPTIONS_GO && check(w, error) != 0) {
+        return OPTIONS_BAD;
+    }
+    if (result == OPTIONS_GO && !w->merge && *out_first < argc) {
+        tool_error_input(error, "unexpected \"%.100s\"; files go with --merge", argv[*out_first]);
         return OPTIONS_BAD;
     }
     return result;
+}
+
+static int list_cases(const conform_work *w, tool_error *error)
+{
+    kvant_conformance_report report;
+    kvant_status status = kvant_conformance_run(&w->suite, &report);
+    kvant_conformance_release(&report);
+    return status == KVANT_OK ? 0 : tool_error_library(error, status, "the cases cannot be listed");
+}
+
+static int work(conform_work *w, const tool_globals *globals, tool_error *error)
+{
+    w->suite.log = stdout;
+    w->suite.quick = w->quick;
+    w->suite.full = w->full;
+    w->suite.list_only = w->list;
+    w->suite.verbose = w->verbose;
+    w->suite.max_failures = w->max_failures;
+    if (w->list) {
+        return list_cases(w, error);
+    }
+    if (read_profile(w, error) != 0 || choose_devices(w, globals, error) != 0) {
+        return -1;
+    }
+    return run_all(w, error);
 }
 
 int command_conform(tool_globals *globals, int argc, char **argv)
@@ -262,30 +375,17 @@ int command_conform(tool_globals *globals, int argc, char **argv)
     }
     w->suite = (kvant_conformance_options)KVANT_CONFORMANCE_OPTIONS_INIT;
     w->device = NO_INDEX;
-    int code = TOOL_DONE;
-    options_result parsed = parse(globals, argc, argv, w, &error);
-    if (parsed != OPTIONS_GO) {
-        code = parsed == OPTIONS_DONE ? TOOL_DONE : command_fail("conform", &error);
-        free(w);
-        return code;
+    int first = argc;
+    int result = 0;
+    options_result parsed = parse(globals, argc, argv, w, &first, &error);
+    if (parsed == OPTIONS_BAD) {
+        result = -1;
+    } else if (parsed == OPTIONS_GO && w->merge) {
+        result = merge(w, argv + first, (size_t)(argc - first), &error);
+    } else if (parsed == OPTIONS_GO) {
+        result = work(w, globals, &error);
     }
-    w->suite.log = stdout;
-    w->suite.quick = w->quick;
-    w->suite.full = w->full;
-    w->suite.list_only = w->list;
-    w->suite.verbose = w->verbose;
-    w->suite.max_failures = w->max_failures;
-    if (w->list) {
-        kvant_conformance_report report;
-        kvant_status status = kvant_conformance_run(&w->suite, &report);
-        kvant_conformance_release(&report);
-        if (status != KVANT_OK) {
-            tool_error_library(&error, status, "the cases cannot be listed");
-            code = command_fail("conform", &error);
-        }
-    } else if (choose_devices(w, globals, &error) != 0 || run_all(w, &error) != 0) {
-        code = command_fail("conform", &error);
-    }
+    kvant_profile_release(&w->profile);
     free(w);
-    return code;
+    return result == 0 ? TOOL_DONE : command_fail("conform", &error);
 }

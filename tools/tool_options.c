@@ -157,9 +157,15 @@ static int refuse(const option_spec *specs, size_t count, int code, char **argv,
     return tool_error_input(error, "unknown option %.100s; the options are %s", argument, known);
 }
 
+const char *const options_files[] = {NULL};
+
 static int take_operand(const command_description *command, int argc, char **argv, int *out_operand,
                         tool_error *error)
 {
+    if (command->operands == options_files) {
+        *out_operand = optind;
+        return 0;
+    }
     if (command->operands == NULL) {
         if (optind < argc) {
             return tool_error_input(error, "unexpected \"%.100s\"; the command takes options alone",

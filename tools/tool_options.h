@@ -46,10 +46,14 @@ typedef struct {
     const char *const *operands; /* what the single operand may be, or NULL: takes none */
 } command_description;
 
+/* As `operands`: any number of them, of any text. */
+extern const char *const options_files[];
+
 typedef enum { OPTIONS_GO, OPTIONS_DONE, OPTIONS_BAD } options_result;
 
 /* Parses argv[1] ...: GO, DONE when help was asked for and printed, or BAD with the reason. The
- * operand's index goes to *out_operand where the command has one (required). */
+ * operand's index goes to *out_operand where the command has one (required); where it takes files,
+ * that of the first one in argv (argc: there is none). */
 options_result options_parse(const command_description *command, tool_globals *globals, int argc,
                              char **argv, int *out_operand, tool_error *error);
 

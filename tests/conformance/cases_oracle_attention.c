@@ -102,10 +102,10 @@ static void finish(kvant_trial *t, const row_sums *sums, int is_extreme)
     if (!sums->has_rows || is_extreme) {
         return;
     }
-    t->metric = sums->power > 0.0 ? sums->error / sums->power : 0.0;
-    t->metric_name = "NMSE";
-    if (!(t->metric <= NMSE_LIMIT)) {
-        kvant_trial_fail(t, "NMSE %.3g is above %.3g", t->metric, NMSE_LIMIT);
+    double nmse = sums->power > 0.0 ? sums->error / sums->power : 0.0;
+    kvant_trial_measure(t, "NMSE", nmse, KVANT_AT_MOST, NMSE_LIMIT);
+    if (!(nmse <= NMSE_LIMIT)) {
+        kvant_trial_fail(t, "NMSE %.3g is above %.3g", nmse, NMSE_LIMIT);
     }
 }
 

@@ -158,8 +158,8 @@ static void check_dequantized(kvant_trial *t, const quantize_view *v, const kv_u
         error += (got - x) * (got - x);
         power += x * x;
     }
-    t->metric = power > 0.0 ? error / power : 0.0;
-    t->metric_name = "quantization NMSE";
+    kvant_trial_measure(t, "quantization NMSE", power > 0.0 ? error / power : 0.0, KVANT_UNBOUNDED,
+                        0.0);
 }
 
 static void run_oracle_quantize(kvant_trial *t, const void *data)

@@ -147,16 +147,16 @@ static void run_oracle_saliency(kvant_trial *t, const void *data)
         lowest = fmin(lowest, overlap);
         kvant_trial_clear(t);
     }
-    t->metric = sum / DRAWS;
-    t->metric_name = "overlap";
-    if (!(t->metric >= OVERLAP_LIMIT)) {
+    double overlap = sum / DRAWS;
+    kvant_trial_measure(t, "overlap", overlap, KVANT_AT_LEAST, OVERLAP_LIMIT);
+    if (!(overlap >= OVERLAP_LIMIT)) {
         kvant_trial_fail(t,
                          "the integer scores select %.2f %% of the tokens that double precision "
                          "selects, not 99 %%",
-                         t->metric * 100.0);
+                         overlap * 100.0);
     }
     snprintf(t->message, sizeof t->message, "%d draws: mean %.2f %%, lowest %.2f %%", DRAWS,
-             t->metric * 100.0, lowest * 100.0);
+             overlap * 100.0, lowest * 100.0);
 }
 
 /* ---- select alone -------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The runner: walks the list of cases, picks by filter, runs each on the device, keeps the results.
+ * The runner: walks the list of cases, picks by tier, filter and shard, runs each on the device as
+ * often as asked for, keeps the results.
  */
 #include "conformance.h"
 
@@ -9,16 +10,24 @@
 #include <time.h>
 
 #include "cases.h"
+#include "conformance_choice.h"
+#include "conformance_rules.h"
+#include "contract_hash.h"
+#include "kvant/context.h"
 
 typedef struct {
     kvant_case_sink sink; /* first: the sink is the runner */
     const kvant_conformance_options *options;
+    const kvant_profile *profile;
+    unsigned char *row_is_used; /* of each row of the profile */
     kvant_conformance_report *report;
     kvant_test_device *device;
     kvant_trial *trial;
-    size_t capacity;
+    size_t chosen; /* cases that tier and filter have let through */
     int is_out_of_memory;
 } runner;
+
+/* ---- emitting ------------------------------------------------------------------------------ */
 
 void kvant_emit(kvant_case_sink *sink, int is_quick, kvant_case_fn run, const void *data,
                 const char *format, ...)
@@ -42,94 +51,18 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     sink->visit(sink, name, KVANT_TIER_FULL, run, data);
 }
 
-/* ---- filters ------------------------------------------------------------------------------- */
-
-/* Glob with * and ?; * also crosses slashes. */
-static int matches_glob(const char *pattern, const char *text)
+/* Counts the case where tier and filter let it through, then asks the shard. */
+static int is_chosen(runner *r, const char *name, kvant_case_tier tier)
 {
-    const char *star = NULL;
-    const char *resume = NULL;
-    while (*text != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = text;
-        } else if (*pattern == '?' || *pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            text = ++resume;
-        } else {
-            return 0;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
-static int is_chosen(const kvant_conformance_options *options, const char *name,
-                     kvant_case_tier tier)
-{
-    const char *filter = options->filter;
+    const kvant_conformance_options *options = r->options;
     if (options->quick ? tier != KVANT_TIER_QUICK : tier == KVANT_TIER_FULL && !options->full) {
         return 0;
     }
-    if (filter == NULL || filter[0] == '\0') {
-        return 1;
+    if (!kvant_filter_matches(options->filter, name)) {
+        return 0;
     }
-    if (filter[0] == '=') {
-        return strcmp(filter + 1, name) == 0;
-    }
-    if (strpbrk(filter, "*?") != NULL) {
-        return matches_glob(filter, name);
-    }
-    return strstr(name, filter) != NULL;
-}
-
-/* ---- exclusions and expected failures ------------------------------------------------------ */
-
-typedef struct {
-    const char *backend;
-    const char *cases;
-    const char *reason;
-    int is_excluded;
-} profile_row;
-
-static const profile_row profile[] = {
-#define KVANT_EXCLUDED(backend, cases, reason) {backend, cases, reason, 1},
-#define KVANT_EXPECTED_FAILURE(backend, cases, reason) {backend, cases, reason, 0},
-#include "conformance_profile.def"
-#undef KVANT_EXCLUDED
-#undef KVANT_EXPECTED_FAILURE
-    {"", "", "", 0}, /* matches no name */
-};
-
-static const profile_row *find_row(const char *backend, const char *name)
-{
-    for (size_t i = 0; i < sizeof profile / sizeof profile[0]; i++) {
-        if (matches_glob(profile[i].backend, backend) && matches_glob(profile[i].cases, name)) {
-            return &profile[i];
-        }
-    }
-    return NULL;
-}
-
-/* A failure that is expected becomes a skip, a pass that is not becomes a failure. */
-static void apply_row(kvant_trial *trial, const profile_row *row)
-{
-    if (trial->result == KVANT_CASE_FAILED) {
-        char found[sizeof trial->message];
-        memcpy(found, trial->message, sizeof found);
-        snprintf(trial->message, sizeof trial->message, "expected: %s (%.800s)", row->reason,
-                 found);
-        trial->result = KVANT_CASE_SKIPPED;
-    } else if (trial->result == KVANT_CASE_PASSED) {
-        snprintf(trial->message, sizeof trial->message,
-                 "passes, although conformance_profile.def expects a failure: %s", row->reason);
-        trial->result = KVANT_CASE_FAILED;
-    }
+    size_t index = r->chosen++;
+    return options->shards == 0u || index % options->shards == options->shard - 1u;
 }
 
 /* ---- one case ------------------------------------------------------------------------------ */
@@ -158,96 +91,183 @@ static void execute(kvant_trial *trial, kvant_case_fn run, const void *data)
     }
 }
 
+/* Adds what one repetition found out. The message is that of the first failure, else of the last
+ * repetition. */
+static void gather(kvant_case_record *record, const kvant_trial *trial, uint64_t seed,
+                   char *message, size_t size)
+{
+    record->repetitions++;
+    record->words += trial->words;
+    record->digest = (record->digest ^ trial->digest) * KVANT_HASH_FACTOR;
+    if (trial->measure.name[0] != '\0' &&
+        kvant_measure_is_worse(&trial->measure, &record->measure)) {
+        record->measure = trial->measure;
+    }
+    if (trial->result == KVANT_CASE_FAILED) {
+        record->failed_repetitions++;
+        if (record->failed_repetitions > 1u) {
+            return;
+        }
+        record->seed = seed;
+        record->mismatch = trial->mismatch;
+        record->result = KVANT_CASE_FAILED;
+    } else if (record->failed_repetitions != 0u) {
+        return;
+    } else {
+        record->result = trial->result;
+    }
+    snprintf(message, size, "%s", trial->message);
+}
+
+static void repeat(runner *r, kvant_case_record *record, kvant_case_fn run, const void *data,
+                   char *message, size_t size)
+{
+    const kvant_conformance_options *options = r->options;
+    uint32_t count = options->repeat != 0u ? options->repeat : 1u;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t seed = options->seed + i;
+        kvant_trial_begin(r->trial, r->device, record->name, seed);
+        execute(r->trial, run, data);
+        kvant_trial_end(r->trial);
+        gather(record, r->trial, seed, message, size);
+        if (options->full && options->repeat == 0u && r->trial->random != r->trial->first_random) {
+            count = KVANT_FULL_DRAWS;
+        }
+        if (r->trial->result == KVANT_CASE_SKIPPED) {
+            break;
+        }
+    }
+    if (record->failed_repetitions != 0u && record->repetitions > 1u) {
+        char first[1024];
+        snprintf(first, sizeof first, "%s", message);
+        snprintf(message, size, "%u of %u repetitions failed, the first with seed %llu: %s",
+                 record->failed_repetitions, record->repetitions, (unsigned long long)record->seed,
+                 first);
+    }
+}
+
+/* A failure that is expected is no failure, a pass that is not is one. */
+static void apply_row(kvant_case_record *record, const kvant_profile_row *row, const char *file,
+                      char *message, size_t size)
+{
+    char found[1024];
+    snprintf(found, sizeof found, "%s", message);
+    if (record->result == KVANT_CASE_FAILED) {
+        record->result = KVANT_CASE_EXPECTED;
+        snprintf(message, size, "expected: %s (%s)", row->reason, found);
+    } else if (record->result == KVANT_CASE_PASSED) {
+        record->result = KVANT_CASE_FAILED;
+        snprintf(message, size, "passes, although %s:%u expects a failure: %s", file, row->line,
+                 row->reason);
+    }
+}
+
 static void log_case(const runner *r, const kvant_case_record *record)
 {
-    static const char *const words[] = {"pass", "FAIL", "skip"};
     FILE *log = r->options->log;
     if (log == NULL || (!r->options->verbose && record->result != KVANT_CASE_FAILED)) {
         return;
     }
-    fprintf(log, "%s  %s  %.1f ms", words[record->result], record->name, record->milliseconds);
-    if (record->metric_name != NULL) {
-        fprintf(log, "  %s %.3g", record->metric_name, record->metric);
+    fprintf(log, "%s  %s  %.1f ms",
+            record->result == KVANT_CASE_FAILED ? "FAIL" : kvant_case_result_name(record->result),
+            record->name, record->milliseconds);
+    if (record->repetitions > 1u) {
+        fprintf(log, "  %u times", record->repetitions);
+    }
+    if (record->measure.name[0] != '\0') {
+        fprintf(log, "  %s %.3g", record->measure.name, record->measure.value);
     }
     fputc('\n', log);
     if (record->message != NULL) {
         fprintf(log, "      %s\n", record->message);
     }
+    fprintf(log, "      rule: %s; because %s\n", record->rule, record->reason);
     if (record->result == KVANT_CASE_FAILED) {
-        fprintf(log, "      repeat: %s --backend %s --device %u --seed %llu --filter '=%s'\n",
-                r->options->program, r->report->backend, r->options->device_index,
-                (unsigned long long)r->options->seed, record->name);
+        char command[640];
+        kvant_conformance_command(r->report, record, command, sizeof command);
+        fprintf(log, "      repeat: %s\n", command);
     }
     fflush(log);
 }
 
-static void keep(runner *r, const char *name, double milliseconds)
+/* Fills in the text of a record and hands it to the report. */
+static void keep(runner *r, kvant_case_record *record, const kvant_case_rule *rule,
+                 const char *message)
 {
-    kvant_conformance_report *report = r->report;
-    const kvant_trial *trial = r->trial;
-    if (report->case_count == r->capacity) {
-        size_t capacity = r->capacity == 0u ? 256u : r->capacity * 2u;
-        kvant_case_record *moved = realloc(report->cases, capacity * sizeof *moved);
-        if (moved == NULL) {
-            r->is_out_of_memory = 1;
-            return;
-        }
-        report->cases = moved;
-        r->capacity = capacity;
-    }
-    kvant_case_record record = {
-        .name = copy_text(name),
-        .message = trial->message[0] != '\0' ? copy_text(trial->message) : NULL,
-        .result = trial->result,
-        .words = trial->words,
-        .metric = trial->metric,
-        .metric_name = trial->metric_name,
-        .milliseconds = milliseconds,
-    };
-    if (record.name == NULL) {
-        free(record.message);
+    record->name = copy_text(record->name);
+    record->rule = copy_text(rule->rule);
+    record->reason = copy_text(rule->reason);
+    record->message = message[0] != '\0' ? copy_text(message) : NULL;
+    if (record->name == NULL || record->rule == NULL || record->reason == NULL ||
+        (message[0] != '\0' && record->message == NULL) ||
+        !kvant_conformance_add(r->report, record)) {
+        kvant_case_record_release(record);
         r->is_out_of_memory = 1;
         return;
     }
-    report->cases[report->case_count++] = record;
-    report->passed += record.result == KVANT_CASE_PASSED;
-    report->failed += record.result == KVANT_CASE_FAILED;
-    report->skipped += record.result == KVANT_CASE_SKIPPED;
-    report->words += record.words;
-    log_case(r, &record);
+    log_case(r, record);
+}
+
+static const kvant_profile_row *find_row(runner *r, const char *name)
+{
+    const kvant_profile_device device = {r->report->backend, r->report->device, r->report->driver};
+    for (size_t i = 0; i < r->profile->row_count; i++) {
+        const kvant_profile_row *row = &r->profile->rows[i];
+        if (kvant_glob_matches(row->cases, name)) {
+            r->row_is_used[i] = 1;
+        }
+    }
+    return kvant_profile_find(r->profile, &device, name);
+}
+
+static void visit_on_device(runner *r, const char *name, kvant_case_tier tier, kvant_case_fn run,
+                            const void *data)
+{
+    const kvant_profile_row *row = find_row(r, name);
+    if (!is_chosen(r, name, tier) ||
+        (r->options->max_failures != 0u &&
+         r->report->counts[KVANT_CASE_FAILED] >= r->options->max_failures)) {
+        return;
+    }
+    double start = now();
+    char message[2048] = "";
+    char name_copy[256];
+    snprintf(name_copy, sizeof name_copy, "%s", name);
+    kvant_case_record record = {.name = name_copy,
+                                .is_full = tier == KVANT_TIER_FULL,
+                                .seed = r->options->seed,
+                                .digest = KVANT_HASH_START};
+    const kvant_profile_list *list = row != NULL ? &r->profile->lists[row->list] : NULL;
+    kvant_case_rule rule = {KVANT_CASES_OTHER, "", ""};
+    if (!kvant_case_rule_find(name, &rule)) {
+        record.result = KVANT_CASE_FAILED;
+        snprintf(message, sizeof message, "conformance_rules.c has no rule for this kind of case");
+    } else if (list != NULL && list->kind == KVANT_LIST_EXCLUSIONS) {
+        record.result = KVANT_CASE_EXCLUDED;
+        snprintf(message, sizeof message, "excluded by %s:%u: %s", list->file, row->line,
+                 row->reason);
+    } else {
+        repeat(r, &record, run, data, message, sizeof message);
+        if (list != NULL) {
+            apply_row(&record, row, list->file, message, sizeof message);
+        }
+    }
+    record.milliseconds = (now() - start) * 1e3;
+    keep(r, &record, &rule, message);
 }
 
 static void visit(kvant_case_sink *sink, const char *name, kvant_case_tier tier, kvant_case_fn run,
                   const void *data)
 {
     runner *r = (runner *)sink;
-    const kvant_conformance_options *options = r->options;
-    if (r->is_out_of_memory || !is_chosen(options, name, tier)) {
+    if (r->is_out_of_memory) {
         return;
     }
-    if (options->list_only) {
-        if (options->log != NULL) {
-            fprintf(options->log, "%s\n", name);
-        }
-        return;
+    if (!r->options->list_only) {
+        visit_on_device(r, name, tier, run, data);
+    } else if (is_chosen(r, name, tier) && r->options->log != NULL) {
+        fprintf(r->options->log, "%s\n", name);
     }
-    if (options->max_failures != 0u && r->report->failed >= options->max_failures) {
-        return;
-    }
-    double start = now();
-    kvant_trial_begin(r->trial, r->device, name, options->seed);
-    const profile_row *row = find_row(r->report->backend, name);
-    if (row != NULL && row->is_excluded) {
-        snprintf(r->trial->message, sizeof r->trial->message, "excluded: %s", row->reason);
-        r->trial->result = KVANT_CASE_SKIPPED;
-    } else {
-        execute(r->trial, run, data);
-    }
-    if (row != NULL && !row->is_excluded) {
-        apply_row(r->trial, row);
-    }
-    kvant_trial_end(r->trial);
-    keep(r, name, (now() - start) * 1e3);
 }
 
 /* ---- the suite ----------------------------------------------------------------------------- */
@@ -259,57 +279,110 @@ static void walk(runner *r)
 #undef KVANT_CASE_FAMILY
 }
 
-static void describe(kvant_conformance_report *report, const kvant_test_device *device)
+/* Rows that are for this device and name no case that there is. */
+static void warn_of_unused_rows(runner *r)
+{
+    const kvant_profile_device device = {r->report->backend, r->report->device, r->report->driver};
+    for (size_t i = 0; i < r->profile->row_count; i++) {
+        const kvant_profile_row *row = &r->profile->rows[i];
+        const kvant_profile_list *list = &r->profile->lists[row->list];
+        if (!r->row_is_used[i] && kvant_profile_list_is_for(list, &device) &&
+            !kvant_conformance_warn(r->report, "%s:%u: \"%s\" matches no case", list->file,
+                                    row->line, row->cases)) {
+            r->is_out_of_memory = 1;
+        }
+    }
+}
+
+static const char *kind_name(kvant_device_kind kind)
+{
+    return kind == KVANT_DEVICE_GPU         ? "gpu"
+           : kind == KVANT_DEVICE_CPU       ? "cpu"
+           : kind == KVANT_DEVICE_SIMULATED ? "simulated"
+                                            : "reference";
+}
+
+static void describe_run(kvant_conformance_report *report, const kvant_conformance_options *options)
+{
+    snprintf(report->version, sizeof report->version, "%s", kvant_version());
+    snprintf(report->contract_hash, sizeof report->contract_hash, "%s", KVANT_CONTRACT_HASH);
+    snprintf(report->program, sizeof report->program, "%s", options->program);
+    snprintf(report->tier, sizeof report->tier, "%s",
+             options->quick  ? "quick"
+             : options->full ? "full"
+                             : "default");
+    snprintf(report->filter, sizeof report->filter, "%s",
+             options->filter != NULL ? options->filter : "");
+    report->device_index = options->device_index;
+    report->shard = options->shard;
+    report->shards = options->shards;
+    report->repeat = options->repeat;
+    report->seed = options->seed;
+    time_t seconds = time(NULL);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) != NULL) {
+        strftime(report->started, sizeof report->started, "%Y-%m-%d %H:%M:%SZ", &parts);
+    }
+}
+
+static void describe_device(kvant_conformance_report *report, const kvant_test_device *device)
 {
     snprintf(report->device, sizeof report->device, "%s", device->record.name);
     snprintf(report->driver, sizeof report->driver, "%s", device->record.driver);
-    report->lanes = device->limits.lanes;
+    snprintf(report->kind, sizeof report->kind, "%s", kind_name(device->record.kind));
+    snprintf(report->uuid, sizeof report->uuid, "%s", device->record.uuid);
+    snprintf(report->pci, sizeof report->pci, "%s", device->record.pci);
+    report->limits = device->limits;
+}
+
+static kvant_status run_on_device(runner *r)
+{
+    kvant_conformance_report *report = r->report;
+    kvant_status status =
+        kvant_test_device_open(r->device, r->options->backend, r->options->device_index);
+    if (status != KVANT_OK) {
+        snprintf(report->error, sizeof report->error, "%s", r->device->message);
+        return status;
+    }
+    describe_device(report, r->device);
+    double start = now();
+    walk(r);
+    report->seconds = now() - start;
+    kvant_test_device_close(r->device);
+    warn_of_unused_rows(r);
+    return r->is_out_of_memory ? KVANT_ERROR_OUT_OF_HOST_MEMORY : KVANT_OK;
 }
 
 kvant_status kvant_conformance_run(const kvant_conformance_options *options,
                                    kvant_conformance_report *out_report)
 {
     memset(out_report, 0, sizeof *out_report);
-    out_report->seed = options->seed;
-    out_report->device_index = options->device_index;
-    out_report->contract_hash = kvant_manifest_hash();
-
+    describe_run(out_report, options);
     runner r = {.sink = {visit}, .options = options, .report = out_report};
     if (options->list_only) {
         walk(&r);
         return KVANT_OK;
     }
+    kvant_profile built_in = {0};
+    r.profile = options->profile;
+    if (r.profile == NULL) {
+        r.profile = &built_in;
+        if (!kvant_profile_add_built_in(&built_in, out_report->error, sizeof out_report->error)) {
+            kvant_profile_release(&built_in);
+            return KVANT_ERROR_INTERNAL;
+        }
+    }
     snprintf(out_report->backend, sizeof out_report->backend, "%s", options->backend->name);
+    r.row_is_used = calloc(r.profile->row_count + 1u, 1u);
     r.device = malloc(sizeof *r.device);
     r.trial = malloc(sizeof *r.trial);
     kvant_status status = KVANT_ERROR_OUT_OF_HOST_MEMORY;
-    if (r.device != NULL && r.trial != NULL) {
-        status = kvant_test_device_open(r.device, options->backend, options->device_index);
-        if (status == KVANT_OK) {
-            describe(out_report, r.device);
-            double start = now();
-            walk(&r);
-            out_report->seconds = now() - start;
-            kvant_test_device_close(r.device);
-        } else {
-            snprintf(out_report->error, sizeof out_report->error, "%s", r.device->message);
-        }
+    if (r.row_is_used != NULL && r.device != NULL && r.trial != NULL) {
+        status = run_on_device(&r);
     }
-    if (r.is_out_of_memory) {
-        status = KVANT_ERROR_OUT_OF_HOST_MEMORY;
-    }
+    free(r.row_is_used);
     free(r.device);
     free(r.trial);
+    kvant_profile_release(&built_in);
     return status;
-}
-
-void kvant_conformance_release(kvant_conformance_report *report)
-{
-    for (size_t i = 0; i < report->case_count; i++) {
-        free(report->cases[i].name);
-        free(report->cases[i].message);
-    }
-    free(report->cases);
-    report->cases = NULL;
-    report->case_count = 0;
 }

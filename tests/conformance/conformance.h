@@ -14,21 +14,59 @@
 #include <stdio.h>
 
 #include "backend.h"
+#include "conformance_profile.h"
 
-typedef enum { KVANT_CASE_PASSED, KVANT_CASE_FAILED, KVANT_CASE_SKIPPED } kvant_case_result;
+typedef enum {
+    KVANT_CASE_PASSED,
+    KVANT_CASE_FAILED,
+    KVANT_CASE_SKIPPED,  /* it cannot run on that device; the message says why */
+    KVANT_CASE_EXCLUDED, /* not run: a list of exclusions names it */
+    KVANT_CASE_EXPECTED, /* it failed, as a list of expected failures says */
+    KVANT_CASE_RESULT_COUNT
+} kvant_case_result;
+
+/* The first word that differs from the expected one; differing is 0 where no words were compared. */
+typedef struct {
+    char buffer[96]; /* "encode, store" */
+    uint32_t word;
+    uint32_t expected;
+    uint32_t got;
+    uint32_t differing;
+    uint32_t compared;
+} kvant_mismatch;
+
+typedef enum { KVANT_AT_MOST, KVANT_AT_LEAST, KVANT_UNBOUNDED } kvant_bound_kind;
+
+/* A measured number of a case: an error, an overlap. */
+typedef struct {
+    char name[24]; /* "": none */
+    double value;
+    kvant_bound_kind kind;
+    double bound;
+} kvant_measure;
+
+/* Whether `a` is worse than `b`: larger, or smaller where the bound is a lower one. */
+int kvant_measure_is_worse(const kvant_measure *a, const kvant_measure *b);
+
+/* With --full, a case whose inputs are random is run with that many seeds. */
+#define KVANT_FULL_DRAWS 4u
 
 typedef struct {
     const kvant_backend *backend; /* NULL with list_only */
     uint32_t device_index;
-    const char *filter;    /* a glob (* and ?), a part of the name, or =name; NULL: all */
-    int quick;             /* the cases of the quick subset alone */
-    int full;              /* also the cases of the full tier */
-    int list_only;         /* print the names to `log`, run nothing */
-    uint64_t seed;         /* mixed into the seed that each case derives from its name */
-    FILE *log;             /* may be NULL */
-    int verbose;           /* 1: a line a case; 0: a line a failure */
-    const char *program;   /* how to start the suite, for the line that repeats a case */
-    uint32_t max_failures; /* stop after that many; 0: never */
+    const char *filter;           /* a glob (* and ?), a part of the name, or =name; NULL: all */
+    int quick;                    /* the cases of the quick subset alone */
+    int full;                     /* also the cases of the full tier, and KVANT_FULL_DRAWS */
+    int list_only;                /* print the names to `log`, run nothing */
+    uint32_t shard;               /* 1 .. shards: every shards-th of the chosen cases */
+    uint32_t shards;              /* 0: all of them */
+    uint32_t repeat;              /* repetition r has the seed `seed` + r; 0: as the tier says */
+    uint64_t seed;                /* mixed into the seed that each case derives from its name */
+    const kvant_profile *profile; /* exclusions and expected failures; NULL: the built-in lists */
+    FILE *log;                    /* may be NULL */
+    int verbose;                  /* 1: a line a case; 0: a line a failure */
+    const char *program;          /* how to start the suite, for the line that repeats a case */
+    uint32_t max_failures;        /* stop after that many; 0: never */
 } kvant_conformance_options;
 
 #define KVANT_CONFORMANCE_OPTIONS_INIT                                                             \
@@ -38,42 +76,84 @@ typedef struct {
 
 typedef struct {
     char *name;
-    char *message; /* NULL unless failed or skipped */
+    char *rule;    /* what must hold */
+    char *reason;  /* why that can be asked for */
+    char *message; /* NULL: nothing to say */
     kvant_case_result result;
-    uint64_t words;          /* compared with the reference */
-    double metric;           /* NMSE, overlap, ...; metric_name says which */
-    const char *metric_name; /* NULL: none */
+    int is_full;                 /* a case of the full tier */
+    uint32_t repetitions;        /* how often it ran */
+    uint32_t failed_repetitions; /* of these */
+    uint64_t seed;               /* of the first repetition that failed, else of the first one */
+    uint64_t words;              /* compared with the expected ones */
+    uint64_t digest;             /* of all that was read back from the device */
+    kvant_mismatch mismatch;
+    kvant_measure measure; /* the worst of the repetitions */
     double milliseconds;
 } kvant_case_record;
 
+/* All that a report says about one device. Text is owned, so that a report may also come from a
+ * file. */
 typedef struct {
+    char version[16];
+    char contract_hash[65]; /* SHA-256 over api/contract/ */
+    char started[24];       /* UTC */
+    char program[256];
     char backend[16];
     char device[128];
     char driver[64];
+    char kind[12]; /* gpu, cpu, reference, simulated */
+    char uuid[33];
+    char pci[16];
     uint32_t device_index;
-    uint32_t lanes;
+    kvant_backend_limits limits;
+    char tier[8]; /* quick, default, full */
+    char filter[256];
+    uint32_t shard;
+    uint32_t shards;
+    uint32_t repeat;
     uint64_t seed;
-    uint64_t contract_hash; /* of the manifest and the sizes of the parameter structs */
     kvant_case_record *cases;
     size_t case_count;
-    size_t passed;
-    size_t failed;
-    size_t skipped;
+    size_t counts[KVANT_CASE_RESULT_COUNT];
     uint64_t words;
     double seconds;
+    char **warnings;
+    size_t warning_count;
     char error[512]; /* why the device could not be opened, or "" */
 } kvant_conformance_report;
 
 /* Runs the list. Returns KVANT_OK when the suite could run, whatever the results of the cases:
- * `out_report->failed` tells. Release the report in every case. */
+ * `out_report->counts` tells. Release the report in every case. */
 kvant_status kvant_conformance_run(const kvant_conformance_options *options,
                                    kvant_conformance_report *out_report);
 
-void kvant_conformance_release(kvant_conformance_report *report);
+/* Appends a record, whose text then belongs to the report, and counts it; a warning is copied.
+ * 0 without memory: the record is then still the caller's. */
+int kvant_conformance_add(kvant_conformance_report *report, const kvant_case_record *record);
+int kvant_conformance_warn(kvant_conformance_report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* The report as text (totals by kernel), JSON (schema 1) and JUnit XML. */
+void kvant_conformance_release(kvant_conformance_report *report);
+void kvant_case_record_release(kvant_case_record *record);
+
+/* The command that repeats a case just as it failed. */
+void kvant_conformance_command(const kvant_conformance_report *report,
+                               const kvant_case_record *record, char *command, size_t size);
+
+/* "pass", "fail", "skip", "excluded", "expected-failure" */
+const char *kvant_case_result_name(kvant_case_result result);
+
+/* Schema of the JSON reports. */
+#define KVANT_CONFORMANCE_SCHEMA 2
+
+/* One device as text: totals by kernel. Devices as JSON (one: an object; several: an array of them),
+ * as JUnit XML, and as a page of HTML that loads nothing. */
 void kvant_conformance_write_text(const kvant_conformance_report *report, FILE *file);
-void kvant_conformance_write_json(const kvant_conformance_report *report, FILE *file);
-void kvant_conformance_write_junit(const kvant_conformance_report *report, FILE *file);
+void kvant_conformance_write_json(const kvant_conformance_report *reports, size_t count,
+                                  FILE *file);
+void kvant_conformance_write_junit(const kvant_conformance_report *reports, size_t count,
+                                   FILE *file);
+void kvant_conformance_write_html(const kvant_conformance_report *reports, size_t count,
+                                  FILE *file);
 
 #endif

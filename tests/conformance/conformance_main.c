@@ -3,16 +3,10 @@
  * The conformance suite as a program of its own, for work on a backend or its kernels.
  *
  *   conformance --backend opencl --device 0 --filter 'attention/?*' [--quick|--full] [--list]
- *               [--json F] [--junit F] [--seed N] [--max-failures N] [--verbose]
+ *               [--json F] [--junit F] [--seed N] [--repeat N] [--max-failures N]
+ *               [--verbose]
  *
  * Exit 0 only if every case passed; 1: a case failed; 2: bad usage; 3: no device.
- *
- * With gcc alone, from the root, for one backend (here OpenCL: add its sources and its define):
- *   gcc -std=c11 -O2 -ffp-contract=off -D_DEFAULT_SOURCE -DKVANT_HAVE_OPENCL \
- *       -Iapi/include -Iapi/contract -Iapi/dispatch -Ibackends -Ibackends/common -Ihost_ref \
- *       -Itests/conformance -Itests/golden $(ls tests/conformance/[a-z]*.c | grep -v _test) \
- *       host_ref/[a-z]*.c api/dispatch/plan.c backends/host/[a-z]*.c \
- *       backends/common/[a-z]*.c backends/opencl/[a-z]*.c -lm -ldl -o conformance
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +55,8 @@ static int take_value(arguments *a, const char *name, const char *value)
         a->options.filter = value;
     } else if (strcmp(name, "--seed") == 0) {
         a->options.seed = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--repeat") == 0) {
+        a->options.repeat = (uint32_t)strtoul(value, NULL, 10);
     } else if (strcmp(name, "--max-failures") == 0) {
         a->options.max_failures = (uint32_t)strtoul(value, NULL, 10);
     } else if (strcmp(name, "--json") == 0) {
@@ -94,7 +90,8 @@ static int parse(arguments *a, int argc, char **argv)
 }
 
 static int write_file(const char *path, const kvant_conformance_report *report,
-                      void (*write)(const kvant_conformance_report *report, FILE *file))
+                      void (*write)(const kvant_conformance_report *reports, size_t count,
+                                    FILE *file))
 {
     if (path == NULL) {
         return 1;
@@ -104,7 +101,7 @@ static int write_file(const char *path, const kvant_conformance_report *report,
         fprintf(stderr, "cannot write %s\n", path);
         return 0;
     }
-    write(report, file);
+    write(report, 1u, file);
     return fclose(file) == 0;
 }
 
@@ -117,8 +114,8 @@ int main(int argc, char **argv)
         fprintf(
             stderr,
             "usage: %s [--backend NAME] [--device N] [--filter GLOB|PART|=NAME] [--quick|--full]\n"
-            "       [--list] [--json FILE] [--junit FILE] [--seed N] [--max-failures N]\n"
-            "       [--verbose]\n",
+            "       [--list] [--json FILE] [--junit FILE] [--seed N] [--repeat N]\n"
+            "       [--max-failures N] [--verbose]\n",
             argv[0]);
         return 2;
     }
@@ -136,7 +133,9 @@ int main(int argc, char **argv)
         result = 0;
     } else {
         kvant_conformance_write_text(&report, stdout);
-        result = report.failed == 0u && report.passed != 0u ? 0 : 1;
+        result = report.counts[KVANT_CASE_FAILED] == 0u && report.counts[KVANT_CASE_PASSED] != 0u
+                     ? 0
+                     : 1;
         if (!write_file(a.json, &report, kvant_conformance_write_json) ||
             !write_file(a.junit, &report, kvant_conformance_write_junit)) {
             result = 2;

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#include "kvant/context.h"
 #include "plan.h"
 
 typedef struct {
@@ -38,87 +37,6 @@ uint64_t kvant_hash_text(const char *text, uint64_t hash)
     return hash;
 }
 
-uint64_t kvant_manifest_hash(void)
-{
-    uint64_t hash = KVANT_HASH_START;
-    for (int i = 0; i < KVANT_KERNEL_COUNT; i++) {
-        hash = kvant_hash_text(kernels[i].name, hash);
-        hash = kvant_hash_text(kernels[i].bindings, hash);
-        hash = (hash ^ kernels[i].params_bytes) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
-/* ---- the device ---------------------------------------------------------------------------- */
-
-static void *service_allocate(const kvant_services *services, size_t bytes)
-{
-    (void)services;
-    return calloc(1, bytes != 0u ? bytes : 1u);
-}
-
-static void service_release(const kvant_services *services, void *memory)
-{
-    (void)services;
-    free(memory);
-}
-
-static kvant_status service_report(const kvant_services *services, kvant_status status,
-                                   const char *backend, const char *format, ...)
-{
-    kvant_test_device *device = services->self;
-    int used = snprintf(device->message, sizeof device->message, "%s: ", backend);
-    if (used > 0 && (size_t)used < sizeof device->message) {
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(device->message + used, sizeof device->message - (size_t)used, format, arguments);
-        va_end(arguments);
-    }
-    return status;
-}
-
-kvant_status kvant_test_device_open(kvant_test_device *device, const kvant_backend *backend,
-                                    uint32_t index)
-{
-    *device = (kvant_test_device){.backend = backend, .index = index};
-    device->services = (kvant_services){
-        .allocate = service_allocate,
-        .release = service_release,
-        .report = service_report,
-        .self = device,
-    };
-    if (backend->version != KVANT_BACKEND_VERSION) {
-        snprintf(device->message, sizeof device->message, "%s has table version %u, not %u",
-                 backend->name, backend->version, KVANT_BACKEND_VERSION);
-        return KVANT_ERROR_INTERNAL;
-    }
-    kvant_device_record records[16];
-    uint32_t count = 0;
-    kvant_status status = backend->enumerate(&device->services, records, 16u, &count);
-    if (status != KVANT_OK) {
-        return status;
-    }
-    if (index >= count || index >= 16u) {
-        snprintf(device->message, sizeof device->message, "%s has %u devices, no device %u",
-                 backend->name, count, index);
-        return KVANT_ERROR_NO_DEVICE;
-    }
-    device->record = records[index];
-    return backend->open(&device->services, index, &device->device, &device->limits);
-}
-
-void kvant_test_device_close(kvant_test_device *device)
-{
-    for (int i = 0; i < 2; i++) {
-        kvant_context_destroy(device->contexts[i]);
-        device->contexts[i] = NULL;
-    }
-    if (device->device != NULL) {
-        device->backend->close(device->device);
-        device->device = NULL;
-    }
-}
-
 /* ---- the trial ----------------------------------------------------------------------------- */
 
 void kvant_trial_begin(kvant_trial *trial, kvant_test_device *device, const char *name,
@@ -127,7 +45,9 @@ void kvant_trial_begin(kvant_trial *trial, kvant_test_device *device, const char
     memset(trial, 0, sizeof *trial);
     trial->device = device;
     trial->name = name;
-    trial->random = kvant_hash_text(name, KVANT_HASH_START) ^ seed;
+    trial->first_random = kvant_hash_text(name, KVANT_HASH_START) ^ seed;
+    trial->random = trial->first_random;
+    trial->digest = KVANT_HASH_START;
     trial->result = KVANT_CASE_PASSED;
 }
 
@@ -183,12 +103,6 @@ void *kvant_trial_memory(kvant_trial *trial, size_t count, size_t size)
     return memory;
 }
 
-/* A word that no kernel writes by chance; as a half or a float it is often not finite. */
-static kv_u32 poison(uint32_t index)
-{
-    return (index * 0x9e3779b1u) ^ 0x7fc17fc1u;
-}
-
 static void grow(kvant_trial *trial, kvant_trial_buffer *buffer, uint32_t words)
 {
     uint32_t count = buffer->count + words;
@@ -202,7 +116,7 @@ static void grow(kvant_trial *trial, kvant_trial_buffer *buffer, uint32_t words)
         buffer->capacity = capacity;
     }
     for (uint32_t i = buffer->count; i < count; i++) {
-        buffer->words[i] = poison(i);
+        buffer->words[i] = kvant_trial_poison(i);
     }
     buffer->count = count;
     buffer->is_dirty = 1;
@@ -317,30 +231,13 @@ static void binding_name(kvant_kernel kernel, uint32_t index, char *name, size_t
 static void compare(kvant_trial *trial, const char *what, const kvant_trial_buffer *buffer)
 {
     kvant_test_device *on = trial->device;
-    uint32_t count = buffer->count;
-    kv_u32 *got = kvant_trial_memory(trial, count, sizeof *got);
-    kvant_status status =
-        on->backend->download(on->device, buffer->device, 0, got, (uint64_t)count * sizeof *got);
+    kv_u32 *got = kvant_trial_memory(trial, buffer->count, sizeof *got);
+    kvant_status status = on->backend->download(on->device, buffer->device, 0, got,
+                                                (uint64_t)buffer->count * sizeof *got);
     if (status != KVANT_OK) {
         kvant_trial_fail(trial, "download of %s returned %d: %s", what, (int)status, on->message);
     }
-    trial->words += count;
-    uint32_t first = count;
-    uint32_t differing = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (buffer->words[i] != got[i]) {
-            first = first == count ? i : first;
-            differing++;
-        }
-    }
-    if (differing != 0u) {
-        kv_u32 expected = buffer->words[first];
-        kvant_trial_fail(trial,
-                         "%s word %u: expected 0x%08x, got 0x%08x (as floats %.9g, %.9g; poison "
-                         "here is 0x%08x); %u of %u words differ",
-                         what, first, expected, got[first], (double)kv_float(expected),
-                         (double)kv_float(got[first]), poison(first), differing, count);
-    }
+    kvant_trial_compare(trial, what, buffer->words, got, buffer->count);
     free(got);
     trial->memory_count--;
 }
@@ -429,6 +326,7 @@ void kvant_trial_device_only(kvant_trial *trial, kvant_kernel kernel, const void
                   on->backend->download(on->device, bindings[i]->device, 0, bindings[i]->words,
                                         (uint64_t)bindings[i]->count * 4u),
                   "download", kernel);
+            kvant_trial_digest(trial, bindings[i]->words, bindings[i]->count);
         }
     }
 }

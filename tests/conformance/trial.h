@@ -51,7 +51,8 @@ typedef struct {
 typedef struct {
     kvant_test_device *device;
     const char *name;
-    uint64_t random; /* state of the generator, from the case's name */
+    uint64_t random;       /* state of the generator, from the case's name */
+    uint64_t first_random; /* as it was before the first draw */
     kvant_trial_buffer buffers[KVANT_TRIAL_BUFFERS];
     uint32_t buffer_count;
     void *memories[KVANT_TRIAL_MEMORIES];
@@ -59,9 +60,10 @@ typedef struct {
     jmp_buf abandon;
     kvant_case_result result;
     char message[1024];
-    uint64_t words;
-    double metric;
-    const char *metric_name;
+    uint64_t words;  /* compared with the expected ones */
+    uint64_t digest; /* of all that was read back from the device */
+    kvant_mismatch mismatch;
+    kvant_measure measure;
 } kvant_trial;
 
 void kvant_trial_begin(kvant_trial *trial, kvant_test_device *device, const char *name,
@@ -111,12 +113,31 @@ void kvant_trial_prepare(kvant_trial *trial, kvant_kernel kernel, const void *pa
 void kvant_trial_device_only(kvant_trial *trial, kvant_kernel kernel, const void *params,
                              kvant_trial_buffer *const *bindings);
 
-/* "encode", its number of bindings, and a hash of the manifest. */
+/* ---- for cases that read the device's words in another way ---- */
+
+/* Compares words, adds `got` to the digest, and fails with the first one that differs. */
+void kvant_trial_compare(kvant_trial *trial, const char *what, const kv_u32 *expected,
+                         const kv_u32 *got, uint32_t count);
+
+/* Adds words of the device to the digest, by which devices are compared with each other. All that
+ * goes through the functions above is in it. */
+void kvant_trial_digest(kvant_trial *trial, const kv_u32 *words, uint32_t count);
+
+/* Records a measure and its bound (ignored for KVANT_UNBOUNDED); the worst of all calls is kept.
+ * Does not fail the case. */
+void kvant_trial_measure(kvant_trial *trial, const char *name, double value, kvant_bound_kind kind,
+                         double bound);
+
+/* What word `index` of a buffer holds before it is filled: no kernel writes it by chance; as a half
+ * or a float it is often not finite. */
+kv_u32 kvant_trial_poison(uint32_t index);
+
+/* "encode" */
 const char *kvant_kernel_name(kvant_kernel kernel);
-uint64_t kvant_manifest_hash(void);
 
 /* FNV-1a. */
 uint64_t kvant_hash_text(const char *text, uint64_t hash);
 #define KVANT_HASH_START UINT64_C(0xcbf29ce484222325)
+#define KVANT_HASH_FACTOR UINT64_C(0x100000001b3)
 
 #endif
