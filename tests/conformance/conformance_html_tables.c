@@ -164,27 +164,27 @@ static void write_kernel(const kvant_conformance_report *reports, size_t count,
     snprintf(name, sizeof name, "%.*s", (int)kernel->length, kernel->name);
     fputs("<tr><td class=\"kernel\">", file);
     kvant_write_xml_text(file, name);
-    fputs("</td>", file);
+    fputs("<small>", file);
+    kvant_write_xml_text(file, kernel->first->rule);
+    fputs("; because ", file);
+    kvant_write_xml_text(file, kernel->first->reason);
+    fputs("</small></td>", file);
     for (size_t i = 0; i < count; i++) {
         kvant_kernel_totals sum = *kernel;
         kvant_sum_kernel(&reports[i], &sum);
         write_cell(&sum, i, file);
     }
-    fputs("<td class=\"rule\">", file);
-    kvant_write_xml_text(file, kernel->first->rule);
-    fputs("<small>because ", file);
-    kvant_write_xml_text(file, kernel->first->reason);
-    fputs("</small></td></tr>\n", file);
+    fputs("</tr>\n", file);
 }
 
 void kvant_html_matrix(const kvant_conformance_report *reports, size_t count, FILE *file)
 {
     fputs("<section id=\"passes\"><h2>Passes</h2>\n<p class=\"lead\">Cases that passed, by kernel "
           "and kind of case; where something is measured, the worst measure and its bound.</p>\n"
-          "<div class=\"table\"><table><thead><tr><th>kernel</th>",
+          "<div class=\"table\"><table><thead><tr><th>kernel, rule and reason</th>",
           file);
     write_heads(reports, count, file);
-    fputs("<th>rule</th></tr></thead>\n<tbody>\n", file);
+    fputs("</tr></thead>\n<tbody>\n", file);
     kvant_kernel_totals kernels[KVANT_MOST_KERNELS];
     size_t kernel_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -199,7 +199,7 @@ void kvant_html_matrix(const kvant_conformance_report *reports, size_t count, FI
         memcpy(all.counts, reports[i].counts, sizeof all.counts);
         write_cell(&all, i, file);
     }
-    fputs("<td></td></tr>\n</tbody></table></div></section>\n", file);
+    fputs("</tr>\n</tbody></table></div></section>\n", file);
 }
 
 /* ---- agreement ----------------------------------------------------------------------------- */
@@ -229,8 +229,21 @@ static void write_agreement(const kvant_agreement *group, FILE *file)
     fputs("</td>", file);
 }
 
+/* Whether any device ran cases of the group. */
+static int is_used(const kvant_conformance_report *reports, size_t count, kvant_case_group group)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < reports[i].case_count; j++) {
+            if (kvant_case_group_of(reports[i].cases[j].name) == group) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static void write_pair(const kvant_conformance_report *a, const kvant_conformance_report *b,
-                       FILE *file)
+                       const int *used, FILE *file)
 {
     kvant_agreement groups[KVANT_CASE_GROUP_COUNT];
     const char *reason = kvant_agree(a, b, groups);
@@ -248,7 +261,9 @@ static void write_pair(const kvant_conformance_report *a, const kvant_conformanc
                 reason);
     } else {
         for (int i = 0; i < KVANT_CASE_GROUP_COUNT; i++) {
-            write_agreement(&groups[i], file);
+            if (used[i]) {
+                write_agreement(&groups[i], file);
+            }
         }
     }
     fputs("</tr>\n", file);
@@ -267,13 +282,18 @@ void kvant_html_agreement(const kvant_conformance_report *reports, size_t count,
           "differs in any word, of the cases that both ran with the same inputs.</p>\n"
           "<div class=\"table\"><table><thead><tr><th>devices</th>",
           file);
+    int used[KVANT_CASE_GROUP_COUNT];
     for (int i = 0; i < KVANT_CASE_GROUP_COUNT; i++) {
-        fprintf(file, "<th class=\"count\">%s</th>", kvant_case_group_name((kvant_case_group)i));
+        used[i] = is_used(reports, count, (kvant_case_group)i);
+        if (used[i]) {
+            fprintf(file, "<th class=\"count\">%s</th>",
+                    kvant_case_group_name((kvant_case_group)i));
+        }
     }
     fputs("</tr></thead>\n<tbody>\n", file);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = i + 1u; j < count; j++) {
-            write_pair(&reports[i], &reports[j], file);
+            write_pair(&reports[i], &reports[j], used, file);
         }
     }
     fputs("</tbody></table></div></section>\n", file);

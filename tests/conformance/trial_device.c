@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "kvant/context.h"
 #include "trial.h"
 
 static void *service_allocate(const kvant_services *services, size_t bytes)
@@ -36,7 +37,7 @@ static kvant_status service_report(const kvant_services *services, kvant_status 
 kvant_status kvant_test_device_open(kvant_test_device *device, const kvant_backend *backend,
                                     uint32_t index)
 {
-    *device = (kvant_test_device){.backend = backend};
+    *device = (kvant_test_device){.backend = backend, .index = index};
     device->services = (kvant_services){
         .allocate = service_allocate,
         .release = service_release,
@@ -65,6 +66,10 @@ kvant_status kvant_test_device_open(kvant_test_device *device, const kvant_backe
 
 void kvant_test_device_close(kvant_test_device *device)
 {
+    for (int i = 0; i < 2; i++) {
+        kvant_context_destroy(device->contexts[i]);
+        device->contexts[i] = NULL;
+    }
     if (device->device != NULL) {
         device->backend->close(device->device);
         device->device = NULL;

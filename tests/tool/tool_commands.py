@@ -9,41 +9,15 @@ Exit code 77: the test needs a file that is not there.
 import json
 import math
 import os
-import subprocess
-import sys
 import tempfile
 
-KVANT, SOURCE, TEST = sys.argv[1:4]
+from tool_common import SOURCE, TEST, kvant, refused, skip
+
 RECIPES = "f16,int8-token,int4,kivi4,kivi2,zipcache"
 ROW_FIELDS = {"recipe", "backend", "device", "tokens", "bytes", "f16_bytes", "ratio",
               "bits_per_value", "kld_mean", "kld_p99", "same_top", "tokens_per_s", "digest"}
 STORY = ("Once upon a time, there was a little girl named Lily. She loved to play outside in the "
          "park. One day, she saw a big, red ball. She wanted to play with it, but it was too high.")
-
-
-def skip(reason):
-    print("skipped:", reason)
-    sys.exit(77)
-
-
-def kvant(*arguments, code=0, env=None):
-    """Runs the tool; its exit code must be `code`, and a failure is one sentence on stderr."""
-    environment = {k: v for k, v in os.environ.items() if k != "KVANT_BACKEND"}
-    environment.update(env or {})
-    done = subprocess.run([KVANT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=environment, check=False)
-    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    assert done.returncode == code, (arguments, done.returncode, code, out[-500:], err)
-    if code != 0:
-        assert err.startswith("kvant"), err
-        assert len(err.strip().splitlines()) == 1, err
-    return out, err
-
-
-def refused(*arguments, names=(), code=2):
-    _, err = kvant(*arguments, code=code)
-    for name in names:
-        assert name in err, (name, err)
 
 
 def model(folder, name, tokenizer):
@@ -303,26 +277,6 @@ def test_bench():
                    "k=int4/head,v=int4/head,period=4", "--backend", "host", "--json")
     expected = 2 * 100 * (2 * 64 * 4 // 8 + 4 + 4) + 2 * 2 * 4 * 64
     assert json.loads(out)["rows"][0]["bytes"] == expected
-
-
-def test_conform():
-    with tempfile.TemporaryDirectory() as folder:
-        report, junit = os.path.join(folder, "a.json"), os.path.join(folder, "a.xml")
-        out, _ = kvant("conform", "--backend", "host", "--quick", "--filter", "encode/*", "--json",
-                       report, "--junit", junit)
-        assert "passed" in out
-        with open(report, encoding="utf-8") as file:
-            result = json.load(file)
-        assert result["failed"] == 0 and result["passed"] > 0 and result["backend"] == "host"
-        with open(junit, encoding="utf-8") as file:
-            text = file.read()
-        assert text.count("<testcase") == len(result["cases"]) and "</testsuites>" in text
-        refused("conform", "--backend", "host", "--quick", "--filter", "encode/*", "--json",
-                os.path.join(folder, "no", "such", "folder"))
-    names, _ = kvant("conform", "--list")
-    assert len(names.splitlines()) > 100
-    first = names.splitlines()[0]
-    kvant("conform", "--backend", "host", "--device", "0", "--seed", "3", "--filter", "=" + first)
 
 
 globals()["test_" + TEST]()
