@@ -46,20 +46,13 @@ static kvant_context *context_on(kvant_trial *t, int which, const char *selectio
 static void compare(kvant_trial *t, const char *what, const float *got, const float *expected,
                     size_t count)
 {
-    size_t differing = 0;
-    size_t first = 0;
-    for (size_t i = count; i-- > 0;) {
-        if (kv_bits(got[i]) != kv_bits(expected[i])) {
-            differing++;
-            first = i;
-        }
+    kv_u32 *words[2];
+    const float *const floats[2] = {expected, got};
+    for (int i = 0; i < 2; i++) {
+        words[i] = kvant_trial_memory(t, count, sizeof(kv_u32));
+        memcpy(words[i], floats[i], count * sizeof(kv_u32));
     }
-    t->words += count;
-    if (differing != 0) {
-        kvant_trial_fail(t, "%s %zu: expected 0x%08x (%.9g), got 0x%08x (%.9g); %zu of %zu differ",
-                         what, first, kv_bits(expected[first]), (double)expected[first],
-                         kv_bits(got[first]), (double)got[first], differing, count);
-    }
+    kvant_trial_compare(t, what, words[0], words[1], (uint32_t)count);
 }
 
 static void run_scenario(kvant_trial *t, const void *data)
@@ -75,6 +68,8 @@ static void run_scenario(kvant_trial *t, const void *data)
     kvant_scenario_run(t, context_on(t, 0, "host"), "host", s, numbers, &expected);
     kvant_scenario_run(t, context_on(t, 1, selection), selection, s, numbers, &got);
     for (int i = 0; i < 2; i++) {
+        const kv_u32 halves[2] = {(kv_u32)got.digests[i], (kv_u32)(got.digests[i] >> 32)};
+        kvant_trial_digest(t, halves, 2u);
         if (got.digests[i] != expected.digests[i]) {
             kvant_trial_fail(t, "digest %016llx %s, the host's is %016llx",
                              (unsigned long long)got.digests[i],
@@ -91,11 +86,11 @@ static void run_scenario(kvant_trial *t, const void *data)
     }
     const double bound = bound_of(&recipe);
     double lse = 0.0;
-    t->metric = kvant_scenario_distance(t, s, numbers, &got, &lse);
-    t->metric_name = "NMSE";
-    if (!(t->metric <= bound)) {
+    double nmse = kvant_scenario_distance(t, s, numbers, &got, &lse);
+    kvant_trial_measure(t, "NMSE", nmse, KVANT_AT_MOST, bound);
+    if (!(nmse <= bound)) {
         kvant_trial_fail(t, "NMSE %.3g against the literal model, the recipe's bits allow %.3g",
-                         t->metric, bound);
+                         nmse, bound);
     }
     /* a log-sum-exp moves no more than the score that moves most */
     if (!(lse <= 8.0 * sqrt(bound))) {

@@ -45,7 +45,7 @@ typedef struct {
     double bound;
 } kvant_measure;
 
-/* Whether `a` is worse than `b`: larger, or smaller where the bound is a lower one. */
+/* Whether `a` uses more of its bound than `b`; where neither has one, whether it is larger. */
 int kvant_measure_is_worse(const kvant_measure *a, const kvant_measure *b);
 
 /* With --full, a case whose inputs are random is run with that many seeds. */

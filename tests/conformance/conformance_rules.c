@@ -119,11 +119,16 @@ static const prefix_rule prefix_rules[] = {
      {KVANT_CASES_ATTENTION,
       "every output within the bound of its own operands, NMSE at most 1e-6 over the case",
       "fp32 sums of that many products round by less (docs/numerics.md, Prefill)"}},
+    {"scenario/plan/",
+     {KVANT_CASES_SCENARIO, "sizes beyond 2^64 bytes are refused",
+      "sizes go through checked arithmetic"}},
     {"scenario/",
      {KVANT_CASES_SCENARIO,
-      "digest and outputs equal those of the scalar reference, and stay within the bound of a "
-      "literal model",
-      "a chain of exact kernels is exact; the bound is that of attention (docs/numerics.md)"}},
+      "digests, outputs and log-sum-exps equal the host's; NMSE against a literal model within "
+      "what "
+      "the recipe's bits allow",
+      "a chain of exact kernels is exact; rounding to b bits leaves about 3 / (2^b - 1)^2 of the "
+      "power of a number"}},
 };
 
 static int is_kind(const char *name, const char *kind)

@@ -61,10 +61,21 @@ void kvant_trial_measure(kvant_trial *trial, const char *name, double value, kva
     }
 }
 
+/* How much of its bound a measure uses; more than 1 is beyond it. */
+static double share(const kvant_measure *measure)
+{
+    return measure->kind == KVANT_AT_MOST    ? measure->value / measure->bound
+           : measure->kind == KVANT_AT_LEAST ? measure->bound / measure->value
+                                             : measure->value;
+}
+
 int kvant_measure_is_worse(const kvant_measure *a, const kvant_measure *b)
 {
     if (b->name[0] == '\0' || isnan(a->value)) {
         return 1;
     }
-    return a->kind == KVANT_AT_LEAST ? a->value < b->value : a->value > b->value;
+    if ((a->kind == KVANT_UNBOUNDED) != (b->kind == KVANT_UNBOUNDED)) {
+        return b->kind == KVANT_UNBOUNDED;
+    }
+    return share(a) > share(b);
 }
