@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What saliency_rows and saliency_columns share: the exact scores of KV_ROWS probe rows of one KV
- * head and one token a lane. The sibling of host_ref/saliency.h; expects the binding `scratch` and
+ * head and a few tokens a lane. The sibling of host_ref/saliency.h; expects the binding `scratch` and
  * the parameters.
  *
  * Pair i of a KV head is probe i / G, head i % G of the group. On wide work-groups the operands of
@@ -12,6 +12,11 @@
 #define KVANT_SHADERS_SALIENCY_GLSL
 
 const bool kv_is_wide = KV_LANES > 8u;
+
+/* Tokens of a lane: first + lane, first + lane + KV_LANES, ... On a CPU, where every lane fetches a
+ * word by itself, the words of KV_ROWS pairs serve several tokens. */
+const kv_u32 kv_tokens_of_lane = kv_is_wide ? 1u : 8u;
+const kv_u32 kv_dots_of_lane = KV_ROWS * kv_tokens_of_lane;
 
 /* Words of a key that one step handles, and their stride in shared memory: odd, for the banks. */
 #define KEY_STEP 8u
@@ -59,47 +64,91 @@ void kv_saliency_load_operands(kv_u32 kv_head, kv_u32 first)
     }
 }
 
-/* The dot products of the lane's token, first_token + lane, and KV_ROWS pairs. All lanes call it; a
- * token at `end` or past it reads nothing. */
-void kv_saliency_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_token, kv_u32 end,
-                      out kv_i32 dots[KV_ROWS])
+/* Where the operands of KV_ROWS pairs begin; the last pair stands in for those past it. */
+void kv_saliency_find_operands(kv_u32 kv_head, kv_u32 first_pair, out kv_u32 operands[KV_ROWS])
+{
+    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        kv_u32 pair = kv_min_u32(first_pair + row, kv_pair_count() - 1u);
+        operands[row] = p.operands_offset + kv_pair_item(kv_head, pair) * (p.dim / 4u);
+    }
+}
+
+/* On wide work-groups: one token a lane. */
+void kv_saliency_wide_dots(kv_u32 kv_head, kv_u32 first_token, kv_u32 end,
+                           out kv_i32 dots[kv_dots_of_lane])
 {
     kv_u32 quads = p.dim / 4u;
     kv_u32 codes = p.codes_offset + kv_head * kv_code_words(p.capacity, p.dim, 8u);
-    kv_u32 token = kv_min_u32(first_token + KV_LANE, end - 1u);
-    kv_u32 operands[KV_ROWS];
     for (kv_u32 row = 0u; row < KV_ROWS; row++) {
         dots[row] = 0;
-        operands[row] =
-            p.operands_offset +
-            kv_pair_item(kv_head, kv_min_u32(first_pair + row, kv_pair_count() - 1u)) * quads;
     }
     for (kv_u32 step = 0u; step < quads; step += KEY_STEP) {
         kv_u32 words = kv_min_u32(KEY_STEP, quads - step);
-        if (kv_is_wide) {
-            barrier();
-            KV_FOR_LANES(i, KV_LANES * KEY_STEP)
-            {
-                kv_u32 row = first_token + i / KEY_STEP;
-                if (row < end && i % KEY_STEP < words) {
-                    key_words[i / KEY_STEP * KEY_STRIDE + i % KEY_STEP] =
-                        scratch[codes + row * quads + step + i % KEY_STEP];
-                }
+        barrier();
+        KV_FOR_LANES(i, KV_LANES * KEY_STEP)
+        {
+            kv_u32 row = first_token + i / KEY_STEP;
+            if (row < end && i % KEY_STEP < words) {
+                key_words[i / KEY_STEP * KEY_STRIDE + i % KEY_STEP] =
+                    scratch[codes + row * quads + step + i % KEY_STEP];
             }
-            barrier();
         }
+        barrier();
         for (kv_u32 word = 0u; word < words; word++) {
-            kv_u32 key_word = kv_is_wide ? key_words[KV_LANE * KEY_STRIDE + word]
-                                         : scratch[codes + token * quads + step + word];
+            kv_u32 key_word = key_words[KV_LANE * KEY_STRIDE + word];
             ivec4 key = ivec4((uvec4(key_word) >> uvec4(0u, 8u, 16u, 24u)) & 255u) - 128;
             for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-                ivec4 query =
-                    kv_is_wide ? pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + step + word]
-                               : kv_signed_bytes(scratch[operands[row] + step + word]);
-                ivec4 products = query * key;
+                ivec4 products = pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + step + word] * key;
                 dots[row] += products.x + products.y + products.z + products.w;
             }
         }
+    }
+}
+
+/* On a CPU: in floats, which hold every sum exactly, because its vectors multiply them faster. */
+void kv_saliency_narrow_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_token, kv_u32 end,
+                             out kv_i32 dots[kv_dots_of_lane])
+{
+    kv_u32 quads = p.dim / 4u;
+    kv_u32 codes = p.codes_offset + kv_head * kv_code_words(p.capacity, p.dim, 8u);
+    kv_u32 operands[KV_ROWS];
+    kv_saliency_find_operands(kv_head, first_pair, operands);
+    kv_u32 keys_at[kv_tokens_of_lane];
+    for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+        keys_at[t] = codes + kv_min_u32(first_token + KV_LANE + t * KV_LANES, end - 1u) * quads;
+    }
+    KV_EXACT kv_f32 sums[kv_dots_of_lane];
+    for (kv_u32 i = 0u; i < kv_dots_of_lane; i++) {
+        sums[i] = 0.0f;
+    }
+    for (kv_u32 word = 0u; word < quads; word++) {
+        vec4 keys[kv_tokens_of_lane];
+        for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+            keys[t] = vec4(kv_signed_bytes(scratch[keys_at[t] + word] ^ 0x80808080u));
+        }
+        for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+            vec4 query = vec4(kv_signed_bytes(scratch[operands[row] + word]));
+            for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+                KV_EXACT vec4 products = query * keys[t];
+                KV_EXACT kv_f32 sum = (products.x + products.y) + (products.z + products.w);
+                sums[row * kv_tokens_of_lane + t] = sums[row * kv_tokens_of_lane + t] + sum;
+            }
+        }
+    }
+    for (kv_u32 i = 0u; i < kv_dots_of_lane; i++) {
+        dots[i] = KV_I32(sums[i]);
+    }
+}
+
+/* The dot products [pair][token of the lane] of KV_ROWS pairs. All lanes call it; a token at `end`
+ * or past it reads nothing. */
+void kv_saliency_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_token, kv_u32 end,
+                      out kv_i32 dots[kv_dots_of_lane])
+{
+    if (kv_is_wide) {
+        kv_saliency_wide_dots(kv_head, first_token, end, dots);
+    } else {
+        kv_saliency_narrow_dots(kv_head, first_pair, first_token, end, dots);
     }
 }
 

@@ -4,7 +4,7 @@
  *
  * saliency_columns: for each token of each KV head, the sum of its probabilities over the probe
  * rows and the query heads of the group, in units of 2^-28 and 64 bits. One item is one token of
- * one KV head; a work-group takes KV_LANES tokens of one head at a time.
+ * one KV head; a work-group takes KV_LANES lanes of tokens of one head at a time.
  */
 #include "kernel.glsl"
 
@@ -35,40 +35,59 @@ void load_pairs(kv_u32 kv_head, kv_u32 first_pair)
     barrier();
 }
 
+/* Adds the probabilities that KV_ROWS pairs give to a token of the lane. */
+void sum_pairs(kv_i32 dots[kv_dots_of_lane], kv_u32 t, kv_u32 token, kv_u32 pairs, inout kv_u32 low,
+               inout kv_u32 high)
+{
+    for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        if (row < pairs && kv_saliency_visible(positions[row], token)) {
+            /* 1. Probability */
+            KV_EXACT kv_f32 difference =
+                kv_saliency_score(dots[row * kv_tokens_of_lane + t], steps[row]) - largest[row];
+            KV_EXACT kv_f32 probability = kv_exp(difference) * inverses[row];
+            probability = probability * KV_PROBABILITY_ONE;
+            /* 2. Integer sum */
+            kv_u32 term = KV_U32(KV_I32(kv_rint(probability)));
+            low += term;
+            high += low < term ? 1u : 0u;
+        }
+    }
+}
+
 void main()
 {
-    kv_u32 tiles_of_head = (p.tokens + KV_LANES - 1u) / KV_LANES;
+    const kv_u32 tile_tokens = KV_LANES * kv_tokens_of_lane;
+    kv_u32 tiles_of_head = (p.tokens + tile_tokens - 1u) / tile_tokens;
     for (kv_u32 tile = gl_WorkGroupID.x; tile < p.kv_heads * tiles_of_head;
          tile += gl_NumWorkGroups.x) {
         kv_u32 kv_head = tile / tiles_of_head;
-        kv_u32 first = tile % tiles_of_head * KV_LANES;
-        kv_u32 token = first + KV_LANE;
-        kv_u32 low = 0u;
-        kv_u32 high = 0u;
+        kv_u32 first = tile % tiles_of_head * tile_tokens;
+        kv_u32 low[kv_tokens_of_lane];
+        kv_u32 high[kv_tokens_of_lane];
+        for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+            low[t] = 0u;
+            high[t] = 0u;
+        }
         for (kv_u32 first_pair = 0u; first_pair < kv_pair_count(); first_pair += KV_ROWS) {
             load_pairs(kv_head, first_pair);
-            kv_i32 dots[KV_ROWS];
+            kv_u32 pairs = kv_min_u32(KV_ROWS, kv_pair_count() - first_pair);
+            if (!kv_saliency_visible(positions[pairs - 1u], first)) {
+                continue; /* probes are ascending: none of these sees a token of the tile */
+            }
+            kv_i32 dots[kv_dots_of_lane];
             kv_saliency_dots(kv_head, first_pair, first, p.tokens, dots);
-            for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-                if (first_pair + row < kv_pair_count() &&
-                    kv_saliency_visible(positions[row], token)) {
-                    /* 1. Probability */
-                    KV_EXACT kv_f32 difference =
-                        kv_saliency_score(dots[row], steps[row]) - largest[row];
-                    KV_EXACT kv_f32 probability = kv_exp(difference) * inverses[row];
-                    probability = probability * KV_PROBABILITY_ONE;
-                    /* 2. Integer sum */
-                    kv_u32 term = KV_U32(KV_I32(kv_rint(probability)));
-                    low += term;
-                    high += low < term ? 1u : 0u;
-                }
+            for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+                sum_pairs(dots, t, first + KV_LANE + t * KV_LANES, pairs, low[t], high[t]);
             }
         }
         /* 3. Store */
-        if (token < p.tokens) {
-            kv_u32 at = p.sums_offset + 2u * (kv_head * p.tokens + token);
-            scratch[at] = low;
-            scratch[at + 1u] = high;
+        for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
+            kv_u32 token = first + KV_LANE + t * KV_LANES;
+            if (token < p.tokens) {
+                kv_u32 at = p.sums_offset + 2u * (kv_head * p.tokens + token);
+                scratch[at] = low[t];
+                scratch[at + 1u] = high[t];
+            }
         }
     }
 }

@@ -45,13 +45,14 @@ void main()
     for (kv_u32 row = 0u; row < KV_ROWS; row++) {
         largest[row] = KV_MASKED;
     }
-    for (kv_u32 base = first; base < end; base += KV_LANES) {
-        kv_i32 dots[KV_ROWS];
+    for (kv_u32 base = first; base < end; base += KV_LANES * kv_tokens_of_lane) {
+        kv_i32 dots[kv_dots_of_lane];
         kv_saliency_dots(kv_head, first_pair, base, end, dots);
-        kv_u32 token = base + KV_LANE;
-        for (kv_u32 row = 0u; row < KV_ROWS; row++) {
+        for (kv_u32 i = 0u; i < kv_dots_of_lane; i++) {
+            kv_u32 row = i / kv_tokens_of_lane;
+            kv_u32 token = base + KV_LANE + i % kv_tokens_of_lane * KV_LANES;
             if (token < end && kv_saliency_visible(positions[row], token)) {
-                kv_f32 score = kv_saliency_score(dots[row], steps[row]);
+                kv_f32 score = kv_saliency_score(dots[i], steps[row]);
                 scores[row * KV_SPLIT_TOKENS + token - first] = score;
                 largest[row] = kv_max(largest[row], score);
             }
