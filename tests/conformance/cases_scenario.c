@@ -179,26 +179,34 @@ static void emit_mixed(kvant_case_sink *sink)
     }
 }
 
-/* Sizes beyond 2^64 bytes are refused with a reason, whatever they would be modulo 2^64. */
+static void expect_limit(kvant_trial *t, const kvant_cache_desc *desc, const char *what)
+{
+    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+    kvant_status status = kvant_cache_plan(desc, &bytes);
+    if (status != KVANT_ERROR_LIMIT) {
+        kvant_trial_fail(t, "a plan beyond %s gives %s and %llu bytes", what,
+                         kvant_status_name(status), (unsigned long long)bytes.bytes);
+    }
+}
+
+/* Sizes that offsets or byte counts cannot hold are refused, whatever they would be modulo 2^n. */
 static void run_overflow(kvant_trial *t, const void *data)
 {
     (void)data;
     kvant_cache_desc desc = KVANT_CACHE_DESC_INIT;
-    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
     if (kvant_recipe_parse("int8-token", &desc.recipe) != KVANT_OK) {
         kvant_trial_fail(t, "%s", kvant_last_message());
     }
     desc.q_heads = 8u;
     desc.kv_heads = 8u;
     desc.k_dim = 128u;
+    desc.prefill_tokens = (1u << 22) - 4u;
+    desc.layers = 1u;
+    expect_limit(t, &desc, "8 GiB a sequence and layer");
     desc.prefill_tokens = 4000000u; /* 2^33 bytes a region, 2^32 regions */
     desc.layers = 65535u;
     desc.sequences = 65535u;
-    kvant_status status = kvant_cache_plan(&desc, &bytes);
-    if (status != KVANT_ERROR_LIMIT) {
-        kvant_trial_fail(t, "a plan beyond 2^64 bytes gives %s and %llu bytes",
-                         kvant_status_name(status), (unsigned long long)bytes.bytes);
-    }
+    expect_limit(t, &desc, "2^64 bytes");
 }
 
 void kvant_cases_scenario(kvant_case_sink *sink)
