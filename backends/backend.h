@@ -77,7 +77,10 @@ typedef struct {
     kvant_backend_buffer *bindings[KVANT_MAX_BINDINGS];
 } kvant_launch;
 
-#define KVANT_BACKEND_VERSION 1u
+/* Time stamps that a device keeps at once. */
+#define KVANT_MARKS 1024u
+
+#define KVANT_BACKEND_VERSION 2u
 
 typedef struct {
     uint32_t version; /* KVANT_BACKEND_VERSION */
@@ -133,10 +136,16 @@ typedef struct {
     /* Waits until everything is done. */
     kvant_status (*synchronize)(kvant_backend_device *device);
 
-    /* Time stamps for the bench. mark enqueues a stamp into slot 0 or 1; elapsed waits and returns
-     * the microseconds from slot 0 to slot 1. Without device stamps: wait and read the host's clock. */
+    /* Time stamps. mark enqueues a stamp, taken when all work before it is done, into a slot below
+     * KVANT_MARKS; elapsed waits and returns the microseconds from one slot to another, both set.
+     * Without device stamps: wait and read the host's clock. Who sets none pays nothing. */
     kvant_status (*mark)(kvant_backend_device *device, uint32_t slot);
-    kvant_status (*elapsed)(kvant_backend_device *device, double *out_microseconds);
+    kvant_status (*elapsed)(kvant_backend_device *device, uint32_t from, uint32_t to,
+                            double *out_microseconds);
+
+    /* Times that work was handed to the driver since the device was opened. NULL: each command is
+     * handed over by itself. */
+    uint64_t (*submissions)(const kvant_backend_device *device);
 } kvant_backend;
 
 /* The table that backends.def lists. */

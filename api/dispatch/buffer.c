@@ -90,6 +90,7 @@ kvant_status kvant_buffer_write(kvant_buffer *buffer, uint64_t offset, const voi
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "data is NULL");
     }
     kvant_context *context = buffer->context;
+    context->stats.commands++;
     return kvant_finish(
         context, context->backend->upload(context->device, buffer->native, offset, data, bytes));
 }
@@ -105,6 +106,7 @@ kvant_status kvant_buffer_read(kvant_buffer *buffer, uint64_t offset, void *out_
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "out_data is NULL");
     }
     kvant_context *context = buffer->context;
+    context->stats.commands++;
     context->stats.synchronizations++;
     return kvant_finish(context, context->backend->download(context->device, buffer->native, offset,
                                                             out_data, bytes));
@@ -129,9 +131,12 @@ kvant_status kvant_buffer_copy(kvant_buffer *source, uint64_t source_offset, kva
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "source and target overlap");
     }
     kvant_context *context = source->context;
-    return kvant_finish(context,
-                        context->backend->copy(context->device, source->native, source_offset,
-                                               target->native, target_offset, bytes));
+    status = kvant_command_begin(context, KVANT_WORK_OTHER);
+    if (status == KVANT_OK) {
+        status = context->backend->copy(context->device, source->native, source_offset,
+                                        target->native, target_offset, bytes);
+    }
+    return kvant_command_end(context, status);
 }
 
 kvant_status kvant_buffer_fill(kvant_buffer *buffer, uint64_t offset, uint32_t word, uint64_t bytes)
@@ -141,6 +146,9 @@ kvant_status kvant_buffer_fill(kvant_buffer *buffer, uint64_t offset, uint32_t w
         return status;
     }
     kvant_context *context = buffer->context;
-    return kvant_finish(
-        context, context->backend->fill(context->device, buffer->native, offset, word, bytes));
+    status = kvant_command_begin(context, KVANT_WORK_OTHER);
+    if (status == KVANT_OK) {
+        status = context->backend->fill(context->device, buffer->native, offset, word, bytes);
+    }
+    return kvant_command_end(context, status);
 }

@@ -169,6 +169,9 @@ kvant_status kvant_context_get_stats(const kvant_context *context, kvant_context
     *out_stats = context->stats;
     out_stats->struct_size = sizeof *out_stats;
     out_stats->host_allocations = context->host.allocations;
+    out_stats->submissions = context->backend->submissions != NULL
+                                 ? context->backend->submissions(context->device)
+                                 : context->stats.commands;
     return KVANT_OK;
 }
 
@@ -198,5 +201,6 @@ kvant_status kvant_context_elapsed(kvant_context *context, double *out_microseco
     if (!context->marked[0] || !context->marked[1]) {
         return kvant_fail(KVANT_ERROR_INVALID_STATE, "both time stamps must be set before");
     }
-    return kvant_finish(context, context->backend->elapsed(context->device, out_microseconds));
+    return kvant_finish(context,
+                        context->backend->elapsed(context->device, 0, 1, out_microseconds));
 }

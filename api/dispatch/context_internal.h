@@ -36,6 +36,16 @@ enum {
     KVANT_STATUS_WORDS = 64
 };
 
+/* Time stamps 0 and 1 are the caller's, the others are pairs around commands. */
+enum { KVANT_TIMED_COMMANDS = KVANT_MARKS / 2 - 1 };
+
+typedef struct {
+    bool is_on;
+    uint32_t pairs; /* waiting to be read */
+    kvant_work kinds[KVANT_TIMED_COMMANDS];
+    kvant_work_times sums;
+} kvant_timing;
+
 struct kvant_context {
     kvant_host host;
     const kvant_backend *backend;
@@ -49,6 +59,7 @@ struct kvant_context {
     kvant_buffer *unused; /* bound where a kernel does not use a binding */
     bool marked[2];       /* time stamps that were set */
     kvant_context_stats stats;
+    kvant_timing timing;
 };
 
 struct kvant_buffer {
@@ -70,6 +81,9 @@ kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, co
 /* Fails with LIMIT where the device cannot take such a launch: asked before the first of several. */
 kvant_status kvant_check_launch(const kvant_context *context, kvant_kernel kernel,
                                 const void *params);
+/* Around every command: counts it, and stamps it while timing is on. */
+kvant_status kvant_command_begin(kvant_context *context, kvant_work kind);
+kvant_status kvant_command_end(kvant_context *context, kvant_status status);
 
 /* Builds the kernel if that was not done. */
 kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel);

@@ -63,6 +63,41 @@ kvant_status kvant_check_launch(const kvant_context *context, kvant_kernel kerne
     return KVANT_OK;
 }
 
+/* What a kernel's time counts as. */
+static kvant_work work_of(kvant_kernel kernel)
+{
+    switch (kernel) {
+    case KVANT_KERNEL_finite:
+    case KVANT_KERNEL_append:
+        return KVANT_WORK_APPEND;
+    case KVANT_KERNEL_probe_rows:
+    case KVANT_KERNEL_saliency_queries:
+    case KVANT_KERNEL_saliency_rows:
+    case KVANT_KERNEL_saliency_merge:
+    case KVANT_KERNEL_saliency_columns:
+    case KVANT_KERNEL_saliency_scores:
+        return KVANT_WORK_SALIENCY;
+    case KVANT_KERNEL_select:
+    case KVANT_KERNEL_positions:
+        return KVANT_WORK_SELECT;
+    case KVANT_KERNEL_extrema:
+    case KVANT_KERNEL_channel_scale:
+    case KVANT_KERNEL_parameters:
+    case KVANT_KERNEL_encode:
+        return KVANT_WORK_QUANTIZE;
+    case KVANT_KERNEL_attention:
+        return KVANT_WORK_ATTENTION;
+    case KVANT_KERNEL_attention_merge:
+        return KVANT_WORK_MERGE;
+    case KVANT_KERNEL_arithmetic:
+    case KVANT_KERNEL_dequantize:
+    case KVANT_KERNEL_prefill:
+    case KVANT_KERNEL_COUNT:
+        break;
+    }
+    return KVANT_WORK_OTHER;
+}
+
 kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
                                  kvant_buffer *const *buffers, uint32_t count)
 {
@@ -89,5 +124,9 @@ kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, co
         launch.bindings[i] = buffers[i] != NULL ? buffers[i]->native : context->unused->native;
     }
     context->stats.launches++;
-    return kvant_finish(context, context->backend->launch(context->device, &launch));
+    status = kvant_command_begin(context, work_of(kernel));
+    if (status == KVANT_OK) {
+        status = context->backend->launch(context->device, &launch);
+    }
+    return kvant_command_end(context, status);
 }

@@ -170,14 +170,11 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
     return KVANT_OK;
 }
 
-/* The queue, the events and the staging memory. */
+/* The queue and the staging memory. */
 static kvant_status create_objects(kvant_backend_device *device)
 {
     kvant_status status =
         CUDA_CALL(device, cuStreamCreate, &device->stream, CUDA_STREAM_NON_BLOCKING);
-    for (int i = 0; status == KVANT_OK && i < 2; i++) {
-        status = CUDA_CALL(device, cuEventCreate, &device->marks[i], 0);
-    }
     if (status == KVANT_OK) {
         status = kvant_cuda_staging_create(device);
     }
@@ -225,7 +222,7 @@ void kvant_cuda_close(kvant_backend_device *device)
             (void)driver->cuStreamSynchronize(device->stream);
         }
         kvant_cuda_staging_destroy(device);
-        for (int i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < KVANT_MARKS; i++) {
             if (device->marks[i] != NULL) {
                 (void)driver->cuEventDestroy_v2(device->marks[i]);
             }

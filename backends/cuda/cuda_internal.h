@@ -31,7 +31,7 @@ struct kvant_backend_device {
     cuda_ordinal ordinal;
     cuda_context context;
     cuda_stream stream;
-    cuda_event marks[2];
+    cuda_event marks[KVANT_MARKS]; /* made when they are first set */
     cuda_staging staging;
     cuda_module module;
     cuda_function functions[KVANT_KERNEL_COUNT];
@@ -82,6 +82,7 @@ kvant_status kvant_cuda_launch(kvant_backend_device *device, const kvant_launch 
 kvant_status kvant_cuda_flush(kvant_backend_device *device);
 kvant_status kvant_cuda_synchronize(kvant_backend_device *device);
 kvant_status kvant_cuda_mark(kvant_backend_device *device, uint32_t slot);
-kvant_status kvant_cuda_elapsed(kvant_backend_device *device, double *out_microseconds);
+kvant_status kvant_cuda_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                double *out_microseconds);
 
 #endif

@@ -135,12 +135,18 @@ kvant_status kvant_cuda_mark(kvant_backend_device *device, uint32_t slot)
     if (status != KVANT_OK) {
         return status;
     }
-    status = CUDA_CALL(device, cuEventRecord, device->marks[slot], device->stream);
+    if (device->marks[slot] == NULL) {
+        status = CUDA_CALL(device, cuEventCreate, &device->marks[slot], 0);
+    }
+    if (status == KVANT_OK) {
+        status = CUDA_CALL(device, cuEventRecord, device->marks[slot], device->stream);
+    }
     kvant_cuda_leave(device);
     return status;
 }
 
-kvant_status kvant_cuda_elapsed(kvant_backend_device *device, double *out_microseconds)
+kvant_status kvant_cuda_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                double *out_microseconds)
 {
     *out_microseconds = 0.0;
     kvant_status status = kvant_cuda_enter(device);
@@ -148,10 +154,10 @@ kvant_status kvant_cuda_elapsed(kvant_backend_device *device, double *out_micros
         return status;
     }
     float milliseconds = 0.0f;
-    status = CUDA_CALL(device, cuEventSynchronize, device->marks[1]);
+    status = CUDA_CALL(device, cuEventSynchronize, device->marks[to]);
     if (status == KVANT_OK) {
-        status = CUDA_CALL(device, cuEventElapsedTime, &milliseconds, device->marks[0],
-                           device->marks[1]);
+        status = CUDA_CALL(device, cuEventElapsedTime, &milliseconds, device->marks[from],
+                           device->marks[to]);
     }
     if (status == KVANT_OK) {
         *out_microseconds = (double)milliseconds * 1e3;

@@ -11,7 +11,7 @@
 
 struct kvant_backend_device {
     const kvant_services *services;
-    double marks[2]; /* microseconds */
+    double marks[KVANT_MARKS]; /* microseconds */
 };
 
 struct kvant_backend_buffer {
@@ -155,9 +155,10 @@ static kvant_status host_mark(kvant_backend_device *device, uint32_t slot)
     return KVANT_OK;
 }
 
-static kvant_status host_elapsed(kvant_backend_device *device, double *out_microseconds)
+static kvant_status host_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                 double *out_microseconds)
 {
-    *out_microseconds = device->marks[1] - device->marks[0];
+    *out_microseconds = device->marks[to] - device->marks[from];
     return KVANT_OK;
 }
 

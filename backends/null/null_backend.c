@@ -141,9 +141,12 @@ static kvant_status null_mark(kvant_backend_device *device, uint32_t slot)
     return KVANT_OK;
 }
 
-static kvant_status null_elapsed(kvant_backend_device *device, double *out_microseconds)
+static kvant_status null_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                 double *out_microseconds)
 {
     (void)device;
+    (void)from;
+    (void)to;
     *out_microseconds = 0.0;
     return KVANT_OK;
 }

@@ -350,7 +350,7 @@ void kvant_opencl_close(kvant_backend_device *device)
         /* a lost device refuses; one that only seemed lost may still read the staging memory */
         (void)device->api.clFinish(device->queue);
     }
-    for (int i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < KVANT_MARKS; i++) {
         if (device->marks[i] != NULL) {
             device->api.clReleaseEvent(device->marks[i]);
         }

@@ -34,7 +34,7 @@ struct kvant_backend_device {
     cl_uint header_count;
     cl_program programs[KVANT_KERNEL_COUNT];
     cl_kernel kernels[KVANT_KERNEL_COUNT];
-    cl_event marks[2];
+    cl_event marks[KVANT_MARKS];
     unsigned char *staging;               /* the slots, one after the other */
     cl_event written[KVANT_OPENCL_SLOTS]; /* when a slot's write is done; NULL: it is free */
     uint32_t next_slot;
@@ -82,6 +82,7 @@ kvant_status kvant_opencl_launch(kvant_backend_device *device, const kvant_launc
 kvant_status kvant_opencl_flush(kvant_backend_device *device);
 kvant_status kvant_opencl_synchronize(kvant_backend_device *device);
 kvant_status kvant_opencl_mark(kvant_backend_device *device, uint32_t slot);
-kvant_status kvant_opencl_elapsed(kvant_backend_device *device, double *out_microseconds);
+kvant_status kvant_opencl_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                  double *out_microseconds);
 
 #endif

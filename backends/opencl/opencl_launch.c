@@ -83,23 +83,25 @@ kvant_status kvant_opencl_mark(kvant_backend_device *device, uint32_t slot)
                                : kvant_opencl_fail(device, "clEnqueueMarkerWithWaitList", error);
 }
 
-kvant_status kvant_opencl_elapsed(kvant_backend_device *device, double *out_microseconds)
+kvant_status kvant_opencl_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                  double *out_microseconds)
 {
     kvant_status status = kvant_opencl_check(device);
     if (status != KVANT_OK) {
         return status;
     }
-    if (device->marks[0] == NULL || device->marks[1] == NULL) {
+    const cl_event marks[2] = {device->marks[from], device->marks[to]};
+    if (marks[0] == NULL || marks[1] == NULL) {
         return device->services->report(device->services, KVANT_ERROR_INVALID_STATE, "opencl",
                                         "both time stamps must be set before they are compared");
     }
-    cl_int error = device->api.clWaitForEvents(2, device->marks);
+    cl_int error = device->api.clWaitForEvents(2, marks);
     if (error != CL_SUCCESS) {
         return kvant_opencl_fail(device, "clWaitForEvents", error);
     }
     cl_ulong nanoseconds[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
-        error = device->api.clGetEventProfilingInfo(device->marks[i], CL_PROFILING_COMMAND_END,
+        error = device->api.clGetEventProfilingInfo(marks[i], CL_PROFILING_COMMAND_END,
                                                     sizeof nanoseconds[i], &nanoseconds[i], NULL);
         if (error != CL_SUCCESS) {
             return kvant_opencl_fail(device, "clGetEventProfilingInfo", error);

@@ -263,4 +263,5 @@ const kvant_backend kvant_backend_vulkan = {
     .synchronize = kvant_vulkan_synchronize,
     .mark = kvant_vulkan_mark,
     .elapsed = kvant_vulkan_elapsed,
+    .submissions = kvant_vulkan_submissions,
 };

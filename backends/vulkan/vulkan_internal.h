@@ -101,7 +101,7 @@ struct kvant_backend_device {
     uint64_t cache_hash; /* of what was loaded */
 
     VkQueryPool queries;
-    double host_marks[2]; /* where the device has no time stamps */
+    double host_marks[KVANT_MARKS]; /* where the device has no time stamps */
 };
 
 /* ---- vulkan_loader.c ---- */
@@ -159,7 +159,9 @@ kvant_status kvant_vulkan_flush(kvant_backend_device *device);
 kvant_status kvant_vulkan_wait(kvant_backend_device *device, uint64_t serial);
 kvant_status kvant_vulkan_synchronize(kvant_backend_device *device);
 kvant_status kvant_vulkan_mark(kvant_backend_device *device, uint32_t slot);
-kvant_status kvant_vulkan_elapsed(kvant_backend_device *device, double *out_microseconds);
+kvant_status kvant_vulkan_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                  double *out_microseconds);
+uint64_t kvant_vulkan_submissions(const kvant_backend_device *device);
 
 /* ---- vulkan_transfer.c ---- */
 

@@ -74,7 +74,7 @@ kvant_status kvant_vulkan_queue_create(kvant_backend_device *device)
         VkQueryPoolCreateInfo queries = {
             .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
             .queryType = VK_QUERY_TYPE_TIMESTAMP,
-            .queryCount = 2,
+            .queryCount = KVANT_MARKS,
         };
         VkResult result =
             device->instance.vk.vkCreateQueryPool(device->handle, &queries, NULL, &device->queries);
@@ -315,20 +315,25 @@ kvant_status kvant_vulkan_mark(kvant_backend_device *device, uint32_t slot)
     return KVANT_OK;
 }
 
-kvant_status kvant_vulkan_elapsed(kvant_backend_device *device, double *out_microseconds)
+kvant_status kvant_vulkan_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                  double *out_microseconds)
 {
     if (device->timestamp_bits == 0) {
-        *out_microseconds = device->host_marks[1] - device->host_marks[0];
+        *out_microseconds = device->host_marks[to] - device->host_marks[from];
         return KVANT_OK;
     }
     kvant_status status = kvant_vulkan_synchronize(device);
     if (status != KVANT_OK) {
         return status;
     }
+    const uint32_t slots[2] = {from, to};
     uint64_t stamps[2];
-    VkResult result = device->instance.vk.vkGetQueryPoolResults(
-        device->handle, device->queries, 0, 2, sizeof stamps, stamps, sizeof stamps[0],
-        VK_QUERY_RESULT_64_BIT);
+    VkResult result = VK_SUCCESS;
+    for (int i = 0; i < 2 && result == VK_SUCCESS; i++) {
+        result = device->instance.vk.vkGetQueryPoolResults(
+            device->handle, device->queries, slots[i], 1, sizeof stamps[i], &stamps[i],
+            sizeof stamps[i], VK_QUERY_RESULT_64_BIT);
+    }
     if (result == VK_NOT_READY) {
         const kvant_services *services = device->services;
         return services->report(services, KVANT_ERROR_INVALID_STATE, "vulkan",
@@ -343,4 +348,9 @@ kvant_status kvant_vulkan_elapsed(kvant_backend_device *device, double *out_micr
     }
     *out_microseconds = (double)ticks * device->timestamp_nanoseconds * 1e-3;
     return KVANT_OK;
+}
+
+uint64_t kvant_vulkan_submissions(const kvant_backend_device *device)
+{
+    return device->recording_serial - 1u;
 }

@@ -224,7 +224,7 @@ static void copies_and_fills(void **state)
     assert_int_equal(backend->mark(device, 1), KVANT_OK);
     assert_int_equal(backend->flush(device), KVANT_OK);
     double microseconds = -1.0;
-    assert_int_equal(backend->elapsed(device, &microseconds), KVANT_OK);
+    assert_int_equal(backend->elapsed(device, 0, 1, &microseconds), KVANT_OK);
     assert_true(microseconds >= 0.0);
     assert_int_equal(backend->download(device, b, 0, words, sizeof words), KVANT_OK);
     static const uint32_t expected[8] = {0, 0x12345678u, 0x12345678u};
@@ -264,7 +264,7 @@ static kvant_status whole_use(void)
             backend->copy(device, buffer, 0, buffer, 8, 4),
             backend->mark(device, 0),
             backend->mark(device, 1),
-            backend->elapsed(device, &microseconds),
+            backend->elapsed(device, 0, 1, &microseconds),
             backend->flush(device),
             backend->synchronize(device),
             backend->download(device, buffer, 0, words, sizeof words),

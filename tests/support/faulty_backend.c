@@ -203,6 +203,17 @@ static kvant_status faulty_nothing(kvant_backend_device *device)
     return KVANT_OK;
 }
 
+static kvant_status faulty_mark(kvant_backend_device *device, uint32_t slot)
+{
+    return host->mark(device->inner, slot);
+}
+
+static kvant_status faulty_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,
+                                   double *out_microseconds)
+{
+    return host->elapsed(device->inner, from, to, out_microseconds);
+}
+
 static kvant_status faulty_enumerate(const kvant_services *services,
                                      kvant_device_record *out_records, uint32_t capacity,
                                      uint32_t *out_count)
@@ -234,5 +245,7 @@ static kvant_status faulty_enumerate(const kvant_services *services,
         .launch = faulty_launch,                                                                   \
         .flush = faulty_nothing,                                                                   \
         .synchronize = faulty_nothing,                                                             \
+        .mark = faulty_mark,                                                                       \
+        .elapsed = faulty_elapsed,                                                                 \
     };
 KVANT_FAULTS(FAULTY_TABLE)

@@ -121,9 +121,11 @@ typedef struct kvant_context_stats {
     uint64_t kernels_built;
     uint64_t launches;
     uint64_t synchronizations;
+    uint64_t commands;    /* launches, copies, fills, writes and reads */
+    uint64_t submissions; /* times that commands were handed to the driver */
 } kvant_context_stats;
 
-#define KVANT_CONTEXT_STATS_INIT {sizeof(kvant_context_stats), 0, 0, 0, 0, 0}
+#define KVANT_CONTEXT_STATS_INIT {sizeof(kvant_context_stats), 0, 0, 0, 0, 0, 0, 0}
 
 KVANT_API kvant_status kvant_context_get_stats(const kvant_context *context,
                                                kvant_context_stats *out_stats) KVANT_CHECK_RESULT;
@@ -132,6 +134,34 @@ KVANT_API kvant_status kvant_context_get_stats(const kvant_context *context,
 KVANT_API kvant_status kvant_context_mark(kvant_context *context, uint32_t slot) KVANT_CHECK_RESULT;
 KVANT_API kvant_status kvant_context_elapsed(kvant_context *context,
                                              double *out_microseconds) KVANT_CHECK_RESULT;
+
+/* What device time is spent on. */
+typedef enum kvant_work {
+    KVANT_WORK_APPEND = 0,    /* checking K and V, and storing them in f16 */
+    KVANT_WORK_SALIENCY = 1,  /* scores of tokens */
+    KVANT_WORK_SELECT = 2,    /* choosing classes, listing their tokens */
+    KVANT_WORK_QUANTIZE = 3,  /* parameters and codes */
+    KVANT_WORK_ATTENTION = 4, /* partial results of every split */
+    KVANT_WORK_MERGE = 5,     /* and their sum */
+    KVANT_WORK_OTHER = 6,     /* prompt attention, dequantization, copies and fills on the device */
+    KVANT_WORK_KINDS = 7
+} kvant_work;
+
+typedef struct kvant_work_times {
+    size_t struct_size;
+    double microseconds[KVANT_WORK_KINDS];
+    uint64_t commands[KVANT_WORK_KINDS];
+} kvant_work_times;
+
+#define KVANT_WORK_TIMES_INIT                                                                      \
+    {sizeof(kvant_work_times), {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}}
+
+/* Device time by the kind of work: each kernel, copy and fill gets a time stamp before and behind
+ * it, which costs time itself. Writes and reads are not counted. timing(1) empties the sums;
+ * timing(0) stops; while it is off it costs nothing. work_times waits. */
+KVANT_API kvant_status kvant_context_timing(kvant_context *context, int is_on) KVANT_CHECK_RESULT;
+KVANT_API kvant_status kvant_context_work_times(kvant_context *context,
+                                                kvant_work_times *out_times) KVANT_CHECK_RESULT;
 
 /* ---- listing ---- */
 
