@@ -149,6 +149,10 @@ kvant_status kvant_cuda_elapsed(kvant_backend_device *device, uint32_t from, uin
                                 double *out_microseconds)
 {
     *out_microseconds = 0.0;
+    if (device->marks[from] == NULL || device->marks[to] == NULL) {
+        return device->services->report(device->services, KVANT_ERROR_INVALID_STATE, "cuda",
+                                        "both time stamps must be set before they are compared");
+    }
     kvant_status status = kvant_cuda_enter(device);
     if (status != KVANT_OK) {
         return status;
