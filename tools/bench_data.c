@@ -76,8 +76,47 @@ static int create(kvant_context *context, uint64_t elements, const uint16_t *tab
     return table != NULL ? fill_random(out_tensor->buffer, table, state, error) : 0;
 }
 
-int bench_data_create(kvant_context *context, const bench_shape *shape, uint64_t seed,
-                      bench_data *out_data, tool_error *error)
+/* The first turn is random, the others are copies of it. */
+static int create_turns(kvant_context *context, uint64_t elements, uint32_t turns,
+                        const uint16_t *table, uint64_t *state, kvant_tensor *out_tensor,
+                        tool_error *error)
+{
+    kvant_tensor first;
+    if (create(context, elements, table, state, &first, error) != 0) {
+        kvant_buffer_destroy(first.buffer);
+        return -1;
+    }
+    if (turns == 1u) {
+        *out_tensor = first;
+        return 0;
+    }
+    int result = create(context, elements * turns, NULL, state, out_tensor, error);
+    kvant_status status = KVANT_OK;
+    for (uint32_t turn = 0; turn < turns && result == 0 && status == KVANT_OK; turn++) {
+        status = kvant_buffer_copy(first.buffer, 0, out_tensor->buffer, turn * elements * 2u,
+                                   elements * 2u);
+    }
+    kvant_buffer_destroy(first.buffer);
+    return status == KVANT_OK ? result : tool_error_library(error, status, "random data");
+}
+
+static uint32_t count_turns(kvant_context *context, uint64_t k_bytes, uint64_t v_bytes,
+                            uint64_t beyond)
+{
+    kvant_device_info info = KVANT_DEVICE_INFO_INIT;
+    if (kvant_context_device(context, &info) != KVANT_OK) {
+        return 1;
+    }
+    uint64_t larger = k_bytes > v_bytes ? k_bytes : v_bytes;
+    uint64_t turns = (beyond + k_bytes + v_bytes - 1u) / (k_bytes + v_bytes);
+    if (info.max_buffer_bytes != 0u && turns > info.max_buffer_bytes / larger) {
+        turns = info.max_buffer_bytes / larger;
+    }
+    return turns < 1u ? 1u : turns > 1024u ? 1024u : (uint32_t)turns;
+}
+
+int bench_data_create(kvant_context *context, const bench_shape *shape, uint64_t beyond,
+                      uint64_t seed, bench_data *out_data, tool_error *error)
 {
     memset(out_data, 0, sizeof *out_data);
     uint64_t state = seed;
@@ -88,12 +127,12 @@ int bench_data_create(kvant_context *context, const bench_shape *shape, uint64_t
     fill_table(table, &state);
     uint64_t tokens = shape->tokens;
     uint64_t q_tokens = tokens > shape->batch ? tokens : shape->batch;
-    out_data->out_tokens = (uint32_t)q_tokens;
-    int result = create(context, tokens * shape->kv_heads * shape->k_dim, table, &state,
-                        &out_data->k, error);
+    uint64_t k = tokens * shape->kv_heads * shape->k_dim;
+    uint64_t v = tokens * shape->kv_heads * shape->v_dim;
+    out_data->turns = count_turns(context, 2u * k, 2u * v, beyond);
+    int result = create_turns(context, k, out_data->turns, table, &state, &out_data->k, error);
     if (result == 0) {
-        result = create(context, tokens * shape->kv_heads * shape->v_dim, table, &state,
-                        &out_data->v, error);
+        result = create_turns(context, v, out_data->turns, table, &state, &out_data->v, error);
     }
     if (result == 0) {
         result = create(context, q_tokens * shape->q_heads * shape->k_dim, table, &state,
@@ -108,6 +147,14 @@ int bench_data_create(kvant_context *context, const bench_shape *shape, uint64_t
         bench_data_release(out_data);
     }
     return result;
+}
+
+kvant_tensor bench_data_turn(const kvant_tensor *tensor, const bench_shape *shape, uint32_t dim,
+                             uint32_t turn)
+{
+    kvant_tensor one = *tensor;
+    one.offset += (uint64_t)turn * shape->tokens * shape->kv_heads * dim;
+    return one;
 }
 
 void bench_data_release(bench_data *data)

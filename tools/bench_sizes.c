@@ -106,33 +106,108 @@ uint64_t bench_stored_bytes(const kvant_recipe *recipe, const bench_shape *shape
     return bytes;
 }
 
-uint64_t bench_moved_bytes(bench_kind kind, const kvant_recipe *recipe, const bench_shape *shape)
+/* ---- per operation, one sequence ----------------------------------------------------------- */
+
+static uint64_t kv_bytes(const bench_shape *s)
 {
-    bench_classes c = bench_classes_of(recipe, shape->tokens);
-    uint64_t tokens = shape->tokens;
-    uint64_t k = 2u * tokens * shape->kv_heads * shape->k_dim;
-    uint64_t v = 2u * tokens * shape->kv_heads * shape->v_dim;
-    uint64_t q_row = 2u * (uint64_t)shape->q_heads * shape->k_dim;
-    uint64_t out_row = 2u * (uint64_t)shape->q_heads * shape->v_dim;
-    uint64_t probes = (uint64_t)c.probes_random + c.probes_recent;
-    uint64_t maps = recipe->heads == KVANT_HEADS_GROUP ? shape->kv_heads : 1u;
-    uint64_t one = 0;
-    switch (kind) {
-    case BENCH_ATTENTION:
-        one = bench_stored_bytes(recipe, shape) + q_row + out_row;
-        break;
-    case BENCH_QUANTIZE:
-        one = k + v + bench_stored_bytes(recipe, shape);
-        if (c.plain != shape->tokens) { /* tokens that stay f16 are not touched */
-            one -= 2u * 2u * (uint64_t)c.plain * shape->kv_heads * (shape->k_dim + shape->v_dim);
-        }
-        break;
-    case BENCH_SALIENCY:
-        one = k + probes * q_row + 4u * maps * tokens;
-        break;
-    case BENCH_PREFILL:
-        one = 2u * (k + v) + tokens * (q_row + out_row) + bench_stored_bytes(recipe, shape);
-        break;
+    return 2u * (uint64_t)s->tokens * s->kv_heads * ((uint64_t)s->k_dim + s->v_dim);
+}
+
+static uint64_t k_bytes(const bench_shape *s)
+{
+    return 2u * (uint64_t)s->tokens * s->kv_heads * s->k_dim;
+}
+
+static uint64_t row_bytes(const bench_shape *s) /* a query and its output */
+{
+    return 2u * (uint64_t)s->q_heads * ((uint64_t)s->k_dim + s->v_dim);
+}
+
+static uint64_t map_count(const kvant_recipe *recipe, const bench_shape *s)
+{
+    return recipe->heads == KVANT_HEADS_GROUP ? s->kv_heads : 1u;
+}
+
+uint64_t bench_quantize_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    bench_classes c = bench_classes_of(recipe, s->tokens);
+    uint64_t bytes = kv_bytes(s) + bench_stored_bytes(recipe, s);
+    if (c.plain != s->tokens) { /* tokens that stay f16 are not touched */
+        bytes -= 4u * (uint64_t)c.plain * s->kv_heads * ((uint64_t)s->k_dim + s->v_dim);
     }
-    return one * shape->batch;
+    return bytes;
+}
+
+uint64_t bench_saliency_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    bench_classes c = bench_classes_of(recipe, s->tokens);
+    uint64_t probes = (uint64_t)c.probes_random + c.probes_recent;
+    return k_bytes(s) + probes * 2u * s->q_heads * s->k_dim + 4u * map_count(recipe, s) * s->tokens;
+}
+
+/* Scores are read, positions are written. */
+uint64_t bench_select_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    return 8u * map_count(recipe, s) * s->tokens;
+}
+
+uint64_t bench_attention_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    return bench_stored_bytes(recipe, s) + row_bytes(s);
+}
+
+uint64_t bench_prompt_attention_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    (void)recipe;
+    return kv_bytes(s) + s->tokens * row_bytes(s);
+}
+
+/* K and V are read once more, and the probe rows of a recipe that judges. */
+uint64_t bench_compress_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    bench_classes c = bench_classes_of(recipe, s->tokens);
+    uint64_t probes = (uint64_t)c.probes_random + c.probes_recent;
+    return kv_bytes(s) + probes * 2u * s->q_heads * s->k_dim + bench_stored_bytes(recipe, s);
+}
+
+uint64_t bench_prefill_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    return bench_prompt_attention_bytes(recipe, s) + kv_bytes(s) + bench_stored_bytes(recipe, s);
+}
+
+/* Attention with half a period more in the window than must be there, the new token, and the
+ * compression of one token as a mean. */
+uint64_t bench_step_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    kvant_recipe mean = *recipe;
+    bench_shape one = *s;
+    one.tokens = 1;
+    uint64_t token = kv_bytes(&one);
+    uint64_t bytes = 2u * token;
+    if (!is_plain(recipe)) {
+        uint64_t codes = (bench_stored_bytes(recipe, s) + s->tokens - 1u) / s->tokens;
+        bytes += token + codes;
+        mean.window += recipe->period / 2u;
+    }
+    return bytes + bench_attention_bytes(&mean, s);
+}
+
+double bench_elements(const bench_shape *s)
+{
+    return (double)kv_bytes(s) / 2.0;
+}
+
+double bench_tokens(const bench_shape *s)
+{
+    return (double)s->tokens;
+}
+
+double bench_attention_work(const bench_shape *s)
+{
+    return (double)s->tokens * (double)row_bytes(s) / 2.0;
+}
+
+double bench_prompt_work(const bench_shape *s)
+{
+    return ((double)s->tokens + 1.0) / 2.0 * bench_attention_work(s); /* each row sees its past */
 }

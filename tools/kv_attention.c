@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "progress.h"
+
 int kv_attention_create(kvant_context *context, const checkpoint_shape *shape, uint32_t max_tokens,
                         int prompt_by_token, kv_attention *out_attention, tool_error *error)
 {
@@ -122,7 +124,8 @@ static kvant_status attend_decode(const kv_attention *a, uint32_t layer, uint32_
 static int attend(void *self, uint32_t layer, uint32_t first, uint32_t tokens, const float *q,
                   const float *k, const float *v, float *out, tool_error *error)
 {
-    const kv_attention *a = self;
+    kv_attention *a = self;
+    double start = tool_seconds();
     kvant_status status = upload(a, tokens, q, k, v);
     if (status == KVANT_OK) {
         status = first == 0u && !a->prompt_by_token ? attend_prompt(a, layer, tokens)
@@ -132,6 +135,7 @@ static int attend(void *self, uint32_t layer, uint32_t first, uint32_t tokens, c
         status =
             kvant_buffer_read(a->out, 0, out, sizeof(float) * (uint64_t)tokens * a->shape->dim);
     }
+    a->seconds += tool_seconds() - start;
     return status == KVANT_OK ? 0 : tool_error_library(error, status, NULL);
 }
 

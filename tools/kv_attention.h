@@ -23,6 +23,7 @@ typedef struct {
      * uncompressed K and V, the same for all. */
     kvant_cache **caches;
     size_t cache_count;
+    double seconds; /* in the library, of all calls; the caller may empty it */
 } kv_attention;
 
 int kv_attention_create(kvant_context *context, const checkpoint_shape *shape, uint32_t max_tokens,

@@ -17,7 +17,7 @@ static const struct {
     {"run", command_run, "generate text with a compressed KV cache and compare recipes"},
     {"plan", command_plan, "bytes of a cache, before anything is allocated"},
     {"conform", command_conform, "check a device against the scalar reference"},
-    {"bench", command_bench, "measure quantize, saliency, attention and prefill"},
+    {"bench", command_bench, "measure every operation, and a whole decode step"},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

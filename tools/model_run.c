@@ -47,6 +47,18 @@ int model_run_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t 
     return transformer_forward(&run->engine, &port, &token, position, 1, out_logits, error);
 }
 
+int model_run_timed_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t position,
+                         float *out_logits, step_times *times, tool_error *error)
+{
+    run->attention.seconds = 0.0;
+    if (step_times_resume(times, run->attention.context, 1, error) != 0 ||
+        model_run_step(run, cache, token, position, out_logits, error) != 0 ||
+        step_times_pause(times, error) != 0) {
+        return -1;
+    }
+    return step_times_add(times, 1e6 * run->attention.seconds, error);
+}
+
 int model_run_prompt(model_run *run, kvant_cache **caches, size_t cache_count,
                      const uint32_t *tokens, uint32_t count, float *out_logits, tool_error *error)
 {

@@ -12,6 +12,7 @@
 #include "progress.h"
 #include "recipe_list.h"
 #include "sampler.h"
+#include "step_times.h"
 #include "tokenizer.h"
 
 /* One recipe's results. */
@@ -24,7 +25,8 @@ typedef struct {
     double same_top;
     double tokens_per_s;
     uint64_t digest;
-    double accuracy; /* of the cases; negative: none were run */
+    double accuracy;    /* of the cases; negative: none were run */
+    step_summary steps; /* time in the library of decode steps */
 } run_row;
 
 typedef struct {
@@ -57,6 +59,10 @@ int model_run_prompt(model_run *run, kvant_cache **caches, size_t cache_count,
 /* Feeds one token to one cache. */
 int model_run_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t position,
                    float *out_logits, tool_error *error);
+
+/* The same as a decode step, timed. */
+int model_run_timed_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t position,
+                         float *out_logits, step_times *times, tool_error *error);
 
 /* Adds a piece of text to run->text. */
 int model_run_add_text(model_run *run, const char *bytes, size_t length, tool_error *error);

@@ -17,6 +17,7 @@ typedef struct {
     uint64_t digest; /* of the digests after each case, in order */
     uint64_t steps;
     double seconds;
+    step_times times;
 } case_results;
 
 /* results[0] is f16, results[i + 1] recipe i. */
@@ -107,7 +108,8 @@ static int answer(model_run *run, case_work *w, size_t index, const run_case *c,
         }
         is_same = is_same && next == w->base_tokens[step];
         double start = tool_seconds();
-        if (model_run_step(run, r->cache, next, c->count + step, w->logits, error) != 0) {
+        if (model_run_timed_step(run, r->cache, next, c->count + step, w->logits, &r->times,
+                                 error) != 0) {
             return -1;
         }
         r->seconds += tool_seconds() - start;
@@ -192,6 +194,7 @@ static int report(model_run *run, case_work *w, size_t case_count, tool_error *e
         row->kld_p99 = divergence_p99(&r->kld);
         row->same_top = divergence_same_top(&r->kld);
         row->tokens_per_s = r->steps != 0u ? (double)r->steps / r->seconds : 0.0;
+        row->steps = step_times_summary(&r->times);
         row->accuracy = (double)r->right / (double)case_count;
     }
     return 0;
@@ -202,6 +205,7 @@ static void release(case_work *w)
     for (size_t i = 0; i < w->count; i++) {
         if (w->results != NULL) {
             divergence_release(&w->results[i].kld);
+            step_times_release(&w->results[i].times);
         }
         if (w->caches != NULL) {
             kvant_cache_destroy(w->caches[i]);

@@ -13,6 +13,22 @@
 static const char *const headers[] = {"recipe", "tokens",   "bytes",   "f16 bytes", "ratio",
                                       "bits",   "KLD mean", "KLD p99", "same top",  "tokens/s"};
 
+/* Time in the library per decoded token, and what it goes to. */
+static void print_steps(const model_run *run, FILE *file)
+{
+    text_table table;
+    text_table_init(&table, 1u + STEP_TABLE_CELLS, 1);
+    text_table_cell(&table, "library");
+    step_summary_headers(&table);
+    for (size_t i = 0; i < run->recipes->count; i++) {
+        text_table_cell(&table, "%s", run->rows[i].recipe);
+        step_summary_cells(&table, &run->rows[i].steps);
+    }
+    fputc('\n', file);
+    text_table_print(&table, file);
+    text_table_release(&table);
+}
+
 void run_report_table(const model_run *run, FILE *file)
 {
     int has_cases = run->case_count != 0u;
@@ -51,6 +67,7 @@ void run_report_table(const model_run *run, FILE *file)
     fputc('\n', file);
     text_table_print(&table, file);
     text_table_release(&table);
+    print_steps(run, file);
 }
 
 static cJSON *row_object(const model_run *run, const run_row *row)
@@ -71,6 +88,12 @@ static cJSON *row_object(const model_run *run, const run_row *row)
     cJSON_AddNumberToObject(object, "same_top", row->same_top);
     cJSON_AddNumberToObject(object, "tokens_per_s", row->tokens_per_s);
     cJSON *last = cJSON_AddStringToObject(object, "digest", digest);
+    cJSON *library = cJSON_AddObjectToObject(object, "library");
+    named_number values[STEP_SUMMARY_VALUES];
+    step_summary_values(&row->steps, values);
+    for (size_t i = 0; i < STEP_SUMMARY_VALUES; i++) {
+        cJSON_AddNumberToObject(library, values[i].name, values[i].value);
+    }
     if (row->accuracy >= 0.0) {
         last = cJSON_AddNumberToObject(object, "accuracy", row->accuracy);
     }

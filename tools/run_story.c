@@ -16,6 +16,7 @@ typedef struct {
     uint32_t limit;
     float *logits; /* [limit - prompt + 1][vocab_size] */
     run_row row;
+    step_times times;
 } story_pass;
 
 static float *logits_at(const model_run *run, const story_pass *pass, uint32_t position)
@@ -61,8 +62,8 @@ static int feed(model_run *run, story_pass *pass, kvant_cache *cache, int is_gen
             break;
         }
         double start = tool_seconds();
-        if (model_run_step(run, cache, pass->tokens[position], position,
-                           logits_at(run, pass, position + 1u), error) != 0) {
+        if (model_run_timed_step(run, cache, pass->tokens[position], position,
+                                 logits_at(run, pass, position + 1u), &pass->times, error) != 0) {
             return -1;
         }
         *out_seconds += tool_seconds() - start;
@@ -94,11 +95,13 @@ static int run_pass(model_run *run, const kvant_recipe *recipe, story_pass *pass
     }
     int result = feed(run, pass, cache, is_generating, &seconds, error);
     if (result == 0) {
+        pass->row.steps = step_times_summary(&pass->times);
         uint32_t decoded = pass->count - pass->prompt;
         double all = tool_seconds() - start;
         pass->row.tokens_per_s = decoded != 0u ? decoded / seconds : pass->count / all;
         result = measure(pass, cache, error);
     }
+    step_times_release(&pass->times);
     kvant_cache_destroy(cache);
     return result;
 }

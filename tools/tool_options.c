@@ -173,6 +173,9 @@ static int take_operand(const command_description *command, int argc, char **arg
         }
         return 0;
     }
+    if (command->synopsis[0] == '[' && optind == argc) {
+        return 0; /* left out */
+    }
     int operand = 0;
     option_spec spec = {"", OPTION_CHOICE, &operand, 0, 0, command->operands, NULL, NULL};
     tool_error ignored;

@@ -39,7 +39,7 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    const char *synopsis; /* what follows the name */
+    const char *synopsis; /* what follows the name; an operand in brackets may be left out */
     const char *details;  /* paragraphs for the help, or NULL */
     const option_spec *specs;
     size_t spec_count;
@@ -52,8 +52,8 @@ extern const char *const options_files[];
 typedef enum { OPTIONS_GO, OPTIONS_DONE, OPTIONS_BAD } options_result;
 
 /* Parses argv[1] ...: GO, DONE when help was asked for and printed, or BAD with the reason. The
- * operand's index goes to *out_operand where the command has one (required); where it takes files,
- * that of the first one in argv (argc: there is none). */
+ * operand's index goes to *out_operand where the command has one and it was given; where it takes
+ * files, that of the first one in argv (argc: there is none). */
 options_result options_parse(const command_description *command, tool_globals *globals, int argc,
                              char **argv, int *out_operand, tool_error *error);
 

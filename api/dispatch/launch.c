@@ -90,6 +90,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_attention_merge:
         return KVANT_WORK_MERGE;
     case KVANT_KERNEL_arithmetic:
+    case KVANT_KERNEL_exchange:
     case KVANT_KERNEL_dequantize:
     case KVANT_KERNEL_prefill:
     case KVANT_KERNEL_COUNT:

@@ -15,7 +15,8 @@ from tool_common import SOURCE, TEST, kvant, refused, skip
 
 RECIPES = "f16,int8-token,int4,kivi4,kivi2,zipcache"
 ROW_FIELDS = {"recipe", "backend", "device", "tokens", "bytes", "f16_bytes", "ratio",
-              "bits_per_value", "kld_mean", "kld_p99", "same_top", "tokens_per_s", "digest"}
+              "bits_per_value", "kld_mean", "kld_p99", "same_top", "tokens_per_s", "digest",
+              "library"}
 STORY = ("Once upon a time, there was a little girl named Lily. She loved to play outside in the "
          "park. One day, she saw a big, red ball. She wanted to play with it, but it was too high.")
 
@@ -67,7 +68,6 @@ def test_usage():
     refused("run", "--steps", "99999999999999999999", names=["--steps"])
     refused("run", "--temperature", "nan", names=["--temperature"])
     refused("run", "--prefill", "frob", names=["batch", "token"])
-    refused("bench", names=["attention"])
     refused("bench", "frob", names=["frob", "attention"])
     refused("bench", "attention", "frob", names=["frob"])
     refused("bench", "saliency", "--recipe", "int4", names=["int4"])
@@ -177,7 +177,14 @@ def test_run_retrieval():
     # on a terminal's side: the text, then the table
     out, err = kvant("run", *arguments, "--recipe", "f16,kivi4", "--backend", "host")
     assert out.startswith(result["text"]) and not err
-    assert len(out[len(result["text"]):].strip().splitlines()) == 4
+    assert len(out[len(result["text"]):].strip().splitlines()) == 8
+    for word in ("library", "worst", "submit+wait"):
+        assert word in out, word
+    library = alone["rows"][0]["library"]
+    assert library["steps"] > 0 and library["median_us"] > 0 and library["attention_us"] > 0
+    assert library["launches"] > 0 and library["quantize_us"] == 0
+    for row in result["rows"]:
+        assert row["library"]["append_us"] > 0 and row["library"]["merge_us"] > 0
     # token by token
     token = run([*arguments, "--recipe", "f16", "--prefill", "token"])
     assert token["rows"][0]["tokens"] == result["rows"][0]["tokens"]
@@ -251,32 +258,6 @@ def test_bad_files():
                 refused("run", *arguments, "--backend", "host", names=[path])
     refused("run", "--model", "no-such-file", "--tokenizer", files[3], names=["no-such-file"])
     refused("run", *files, "--recipe", "f16,frob", names=["frob", "zipcache"])
-
-
-def test_bench():
-    fields = {"op", "recipe", "backend", "device", "us", "bytes", "gb_s", "copy_gb_s", "fraction",
-              "f16_us"}
-    for operation in ("quantize", "saliency", "attention", "prefill"):
-        recipes = "zipcache" if operation == "saliency" else "f16,int4,kivi2,zipcache"
-        out, _ = kvant("bench", operation, "--batch", "2", "--q-heads", "4", "--kv-heads", "2",
-                       "--head-dim", "32", "--tokens", "200", "--recipe", recipes, "--backend",
-                       "host", "--json")
-        rows = json.loads(out)["rows"]
-        assert [row["recipe"] for row in rows] == recipes.split(",")
-        for row in rows:
-            assert set(row) == fields and row["op"] == operation
-            assert row["us"] > 0 and row["bytes"] > 0 and row["copy_gb_s"] > 0
-            assert math.isclose(row["gb_s"], row["bytes"] / row["us"] / 1e3, rel_tol=1e-9)
-            assert math.isclose(row["fraction"], row["gb_s"] / row["copy_gb_s"], rel_tol=1e-9)
-            assert (row["f16_us"] is None) == (operation == "saliency")
-    out, _ = kvant("bench", "attention", "--tokens", "64", "--recipe", "int4", "--backend", "host")
-    assert len(out.splitlines()) == 3
-    # the formula: int4 per token and head, f16 queries and outputs
-    out, _ = kvant("bench", "attention", "--batch", "1", "--q-heads", "4", "--kv-heads", "2",
-                   "--head-dim", "64", "--tokens", "100", "--recipe",
-                   "k=int4/head,v=int4/head,period=4", "--backend", "host", "--json")
-    expected = 2 * 100 * (2 * 64 * 4 // 8 + 4 + 4) + 2 * 2 * 4 * 64
-    assert json.loads(out)["rows"][0]["bytes"] == expected
 
 
 globals()["test_" + TEST]()

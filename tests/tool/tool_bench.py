@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`kvant bench` as a user types it: columns, files, refusals. No time is judged.
+
+  tool_bench.py KVANT SOURCE_FOLDER TEST
+"""
+import csv
+import html.parser
+import json
+import math
+import os
+import tempfile
+
+import tool_common
+from tool_common import TEST
+
+SMALL = ["--backend", "host", "--batch", "2", "--kv-heads", "2", "--gqa", "2", "--head-dim", "32",
+         "--tokens", "120", "--seconds", "0.5", "--steps", "60"]
+FIELDS = {"op", "recipe", "backend", "device", "kind", "batch", "tokens", "q_heads", "kv_heads",
+          "head_dim", "value_dim", "layers", "samples", "us", "us_least", "us_p10", "us_p90",
+          "us_most", "bytes", "gb_s", "copy_gb_s", "fraction", "f16_us", "factor", "operations",
+          "rotated_bytes", "seed"}
+WORK = ("append", "saliency", "select", "quantize", "attention", "merge", "other")
+STEP = {"steps", "median_us", "p10_us", "p90_us", "worst_us", "mean_us", "submit_wait_us",
+        "launches", "commands", "submissions", "waits"} | {work + "_us" for work in WORK}
+NO_F16 = ("saliency", "select", "prompt-attention")
+
+
+def bench(*arguments):
+    return tool_common.kvant("bench", *arguments)
+
+
+def refused(*arguments, names=()):
+    tool_common.refused("bench", *arguments, names=names)
+
+
+def rows_of(*arguments):
+    out, _ = bench(*SMALL, *arguments, "--json")
+    result = json.loads(out)
+    assert {"version", "copy_bytes", "skipped", "rows"} == set(result)
+    return result["rows"]
+
+
+def check_row(row):
+    assert set(row) - {"step"} == FIELDS, set(row) ^ FIELDS
+    assert row["us"] > 0 and row["bytes"] > 0 and row["copy_gb_s"] > 0 and row["samples"] > 0
+    assert row["us_least"] <= row["us_p10"] <= row["us"] <= row["us_p90"] <= row["us_most"]
+    assert math.isclose(row["gb_s"], row["bytes"] / row["us"] / 1e3, rel_tol=1e-9)
+    assert math.isclose(row["fraction"], row["gb_s"] / row["copy_gb_s"], rel_tol=1e-9)
+    assert (row["f16_us"] is None) == (row["op"] in NO_F16)
+    if row["f16_us"] is not None:
+        assert math.isclose(row["factor"], row["f16_us"] / row["us"], rel_tol=1e-9)
+    assert (row["op"] == "step") == ("step" in row) == (row["layers"] is not None)
+
+
+def test_all():
+    rows = rows_of("--recipes", "int4,zipcache", "--seconds", "40")
+    names = [(row["op"], row["recipe"]) for row in rows]
+    both = ("quantize", "dequantize", "attention", "compress", "prefill", "step")
+    for name in both:
+        assert (name, "int4") in names and (name, "zipcache") in names, name
+    assert ("saliency", "zipcache") in names and ("select", "zipcache") in names
+    assert ("prompt-attention", "f16") in names and len(names) == 15
+    for row in rows:
+        check_row(row)
+        assert row["batch"] == 2 and row["q_heads"] == 4 and row["tokens"] == 120
+    out, _ = bench("attention", *SMALL)
+    lines = out.splitlines()
+    assert len(lines) == 4 and lines[1].split()[:3] == ["op", "recipe", "B"]
+
+
+def test_step():
+    counts = []
+    for tokens in ("64", "256"):
+        row, = rows_of("step", "--recipe", "zipcache,period=32", "--tokens", tokens, "--layers",
+                       "3", "--seconds", "60")
+        check_row(row)
+        step = row["step"]
+        assert set(step) == STEP, set(step) ^ STEP
+        assert row["layers"] == 3 and step["steps"] == 60
+        for work in ("append", "saliency", "select", "quantize", "attention", "merge"):
+            assert step[work + "_us"] > 0, work
+        assert step["worst_us"] >= step["median_us"] > 0
+        assert step["waits"] == 1  # the one at the end of a step
+        counts.append((step["launches"], step["commands"]))
+    # what a step hands over does not grow with the context
+    assert counts[0] == counts[1], counts
+    out, _ = bench("step", *SMALL, "--recipe", "int4")
+    for word in ("worst", "submit+wait", "quantize", "launches", "submits"):
+        assert word in out, word
+
+
+class Page(html.parser.HTMLParser):
+    """Rows of the table, marks of the plot, and what a page must not need."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.marks, self.open, self.cell = [], 0, [], None
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        assert tag not in ("script", "link", "img", "iframe"), tag
+        assert "href" not in attrs and "src" not in attrs, attrs
+        if tag not in ("meta", "line"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.cell = ""
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+        if tag == "title" and "svg" in self.open:
+            self.marks += 1
+        if tag in ("td", "th"):
+            self.rows[-1].append(self.cell)
+            self.cell = None
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+
+def test_sweep():
+    text = "k=int4/head,v=int4/head,period=4"
+    with tempfile.TemporaryDirectory() as folder:
+        table, page = os.path.join(folder, "a.csv"), os.path.join(folder, "a.html")
+        out, err = bench("--sweep", "--backend", "host", "--batch", "1,2", "--tokens", "40,80",
+                         "--head-dim", "16,32", "--kv-heads", "2", "--gqa", "1,2", "--recipes",
+                         "f16," + text, "--seconds", "20", "--csv", table, "--html", page,
+                         "--json")
+        assert not err
+        rows = json.loads(out)["rows"]
+        assert len(rows) == 32
+        shapes = {(r["batch"], r["tokens"], r["head_dim"], r["q_heads"], r["recipe"]) for r in rows}
+        assert len(shapes) == 32
+        for row in rows:
+            check_row(row)
+        with open(table, encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        assert len(lines) == 32
+        for line, row in zip(lines, rows):
+            assert set(line) == FIELDS | {"step_" + name for name in STEP}
+            assert line["recipe"] == row["recipe"] and line["step_median_us"] == ""
+            assert math.isclose(float(line["us"]), row["us"], rel_tol=1e-12)
+        with open(page, encoding="utf-8") as file:
+            parser = Page()
+            parser.feed(file.read())
+        assert not parser.open, parser.open
+        assert len(parser.rows) == 33 and parser.marks == 32
+        for cells, row in zip(parser.rows[1:], rows):
+            assert cells[:4] == [row["op"], row["recipe"], str(row["batch"]), str(row["tokens"])]
+        # time is up before the first row: a page, a table and JSON all the same
+        out, _ = bench("--sweep", "--backend", "host", "--seconds", "0.001", "--html", page,
+                       "--csv", table, "--json", "--kv-heads", "1", "--tokens", "16")
+        result = json.loads(out)
+        assert result["skipped"] + len(result["rows"]) == 32 and result["skipped"] > 0
+        with open(page, encoding="utf-8") as file:
+            assert "not measured" in file.read()
+
+
+def test_refusals():
+    refused("frob", names=["frob", "attention", "step"])
+    refused("saliency", "--recipe", "int4", names=["int4", "saliency"])
+    refused("--sweep", "--batch", "1,,2", names=["--batch", "1,,2"])
+    refused("--sweep", "--tokens", "0", names=["--tokens"])
+    refused("--sweep", "--gqa", "x", names=["--gqa"])
+    refused("--sweep", "--gqa", "2", "--q-heads", "4", names=["--gqa", "--q-heads"])
+    refused("--sweep", "--head-dim", "64,12", names=["12"])
+    refused("--seconds", "0", names=["--seconds"])
+    refused("--seconds", "nan", names=["--seconds"])
+    refused("--rotate", "-1", names=["--rotate"])
+    refused("attention", "--recipes", "int4,frob", names=["frob"])
+    refused("attention", "--q-heads", "5", names=["5", "8"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "no", "such", "folder")
+        refused("attention", "--backend", "host", "--tokens", "16", "--csv", path, names=[path])
+        refused("attention", "--backend", "host", "--tokens", "16", "--html", path, names=[path])
+    out, _ = bench("--help")
+    for name in ("quantize", "dequantize", "saliency", "select", "attention", "compress",
+                 "prompt-attention", "prefill", "step", "--sweep", "--csv", "--html", "--gqa"):
+        assert name in out, name
+
+
+def test_bytes():
+    # int4 per token and head, f16 queries and outputs
+    out, _ = bench("attention", "--batch", "1", "--q-heads", "4", "--kv-heads", "2", "--head-dim",
+                   "64", "--tokens", "100", "--recipe", "k=int4/head,v=int4/head,period=4",
+                   "--backend", "host", "--seconds", "4", "--rotate", "1", "--json")
+    row, = json.loads(out)["rows"]
+    assert row["bytes"] == 2 * 100 * (2 * 64 * 4 // 8 + 4 + 4) + 2 * 2 * 4 * 64
+    assert row["rotated_bytes"] >= 1e6 and row["rotated_bytes"] % row["bytes"] == 0
+    # the same seed is the same data; another one each time unless it is given
+    seeds = {rows_of("attention", "--recipe", "int4")[0]["seed"] for _ in range(3)}
+    assert len(seeds) == 3
+    assert rows_of("attention", "--recipe", "int4", "--seed", "5")[0]["seed"] == 5
+
+
+globals()["test_" + TEST]()
