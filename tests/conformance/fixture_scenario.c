@@ -151,8 +151,8 @@ static kvant_tensor send(run *r, const stream *at, literal_tensor tensor, uint32
     size_t i = 0;
     for (uint32_t sequence = first_sequence; sequence < first_sequence + sequences; sequence++) {
         for (uint32_t token = first; token < first + tokens; token++) {
-            for (uint32_t head = 0; head < heads_of(s, tensor); head++) {
-                for (uint32_t channel = 0; channel < dim_of(s, tensor); channel++, i++) {
+            for (uint32_t head = 0; head < heads_of(s, (int)tensor); head++) {
+                for (uint32_t channel = 0; channel < dim_of(s, (int)tensor); channel++, i++) {
                     double x = value_of(at, tensor, sequence, token, head, channel);
                     float single = (float)x;
                     uint32_t bits;
