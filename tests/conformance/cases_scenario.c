@@ -12,8 +12,11 @@
 /* What rounding to the recipe's narrowest codec allows. A number that is spread over the range of
  * its group, about six deviations, is off by range / (2^bits - 1) / sqrt(12) in the mean: 3 / (2^bits
  * - 1)^2 of its power. V's share is that; K's comes through the scores and is twice as much where
- * some channels are large. At 2 bits this says little, so 0.3 is the most. */
-static double bound_of(const kvant_recipe *recipe)
+ * some channels are large. At 2 bits this says little, so 0.3 is the most.
+ * Over hundreds of tokens it is up to three times as much: the numbers are sixteenths, whose errors
+ * under a scale that is a half have a mean in each channel, and that mean stays while the output
+ * itself averages out. Quantizing the same numbers in double precision gives 2.8e-4 at 8 bits. */
+static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
 {
     unsigned bits = 16;
     const kvant_codec codecs[] = {recipe->k.regular, recipe->v.regular};
@@ -28,7 +31,7 @@ static double bound_of(const kvant_recipe *recipe)
         return 1e-8; /* the numbers are halves already: f32 sums alone */
     }
     double levels = ldexp(1.0, (int)bits) - 1.0;
-    return fmin(9.0 / (levels * levels), 0.3);
+    return fmin((prompt > 500u ? 27.0 : 9.0) / (levels * levels), 0.3);
 }
 
 /* A context on the device, opened once for all cases: it builds every kernel. */
@@ -84,7 +87,7 @@ static void run_scenario(kvant_trial *t, const void *data)
     if (kvant_recipe_parse(s->recipe, &recipe) != KVANT_OK) {
         kvant_trial_fail(t, "%s", kvant_last_message());
     }
-    const double bound = bound_of(&recipe);
+    const double bound = bound_of(&recipe, s->prompt);
     double lse = 0.0;
     double nmse = kvant_scenario_distance(t, s, numbers, &got, &lse);
     kvant_trial_measure(t, "NMSE", nmse, KVANT_AT_MOST, bound);

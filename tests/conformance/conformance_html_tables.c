@@ -157,6 +157,33 @@ static void write_cell(const kvant_kernel_totals *sum, size_t device, FILE *file
     fputs("</td>", file);
 }
 
+/* Each rule of the kernel's cases once, in order of appearance. */
+static void write_rules(const kvant_conformance_report *reports, size_t count,
+                        const kvant_kernel_totals *kernel, FILE *file)
+{
+    enum { MOST_RULES = 8 };
+    const kvant_case_record *known[MOST_RULES];
+    size_t known_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const kvant_case_record *record;
+        for (size_t at = 0; (record = kvant_next_case(&reports[i], kernel, &at)) != NULL;) {
+            size_t j = 0;
+            while (j < known_count && strcmp(known[j]->rule, record->rule) != 0) {
+                j++;
+            }
+            if (j < known_count || known_count == MOST_RULES) {
+                continue;
+            }
+            known[known_count++] = record;
+            fputs("<small>", file);
+            kvant_write_xml_text(file, record->rule);
+            fputs("; because ", file);
+            kvant_write_xml_text(file, record->reason);
+            fputs("</small>", file);
+        }
+    }
+}
+
 static void write_kernel(const kvant_conformance_report *reports, size_t count,
                          const kvant_kernel_totals *kernel, FILE *file)
 {
@@ -164,11 +191,8 @@ static void write_kernel(const kvant_conformance_report *reports, size_t count,
     snprintf(name, sizeof name, "%.*s", (int)kernel->length, kernel->name);
     fputs("<tr><td class=\"kernel\">", file);
     kvant_write_xml_text(file, name);
-    fputs("<small>", file);
-    kvant_write_xml_text(file, kernel->first->rule);
-    fputs("; because ", file);
-    kvant_write_xml_text(file, kernel->first->reason);
-    fputs("</small></td>", file);
+    write_rules(reports, count, kernel, file);
+    fputs("</td>", file);
     for (size_t i = 0; i < count; i++) {
         kvant_kernel_totals sum = *kernel;
         kvant_sum_kernel(&reports[i], &sum);

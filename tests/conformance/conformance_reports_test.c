@@ -155,6 +155,7 @@ static void page_has_the_figures(void **state)
         }
     }
     check_contains(page, reports[RIGHT].contract_hash);
+    assert_true(count_of(page, "equals the scalar reference; because ") > 3u);
     check_contains(page, "--filter '=");
     free(page);
 }

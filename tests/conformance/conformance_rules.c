@@ -120,7 +120,7 @@ static const prefix_rule prefix_rules[] = {
       "every output within the bound of its own operands, NMSE at most 1e-6 over the case",
       "fp32 sums of that many products round by less (docs/numerics.md, Prefill)"}},
     {"scenario/plan/",
-     {KVANT_CASES_SCENARIO, "sizes beyond 2^64 bytes are refused",
+     {KVANT_CASES_SCENARIO, "sizes that offsets or byte counts cannot hold are refused",
       "sizes go through checked arithmetic"}},
     {"scenario/",
      {KVANT_CASES_SCENARIO,

@@ -31,10 +31,8 @@ size_t kvant_list_kernels(const kvant_conformance_report *report, kvant_kernel_t
             known--;
         }
         if (known == 0u && count < KVANT_MOST_KERNELS) {
-            kernels[count++] =
-                (kvant_kernel_totals){.name = record->name,
-                                      .length = kvant_kernel_name_length(record->name),
-                                      .first = record};
+            kernels[count++] = (kvant_kernel_totals){
+                .name = record->name, .length = kvant_kernel_name_length(record->name)};
         }
     }
     return count;
@@ -47,16 +45,26 @@ static void take_worst(kvant_measure *worst, const kvant_measure *measure)
     }
 }
 
+const kvant_case_record *kvant_next_case(const kvant_conformance_report *report,
+                                         const kvant_kernel_totals *kernel, size_t *at)
+{
+    while (*at < report->case_count) {
+        const kvant_case_record *record = &report->cases[(*at)++];
+        if (is_of_kernel(record->name, kernel)) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
 void kvant_sum_kernel(const kvant_conformance_report *report, kvant_kernel_totals *kernel)
 {
-    for (size_t i = 0; i < report->case_count; i++) {
-        const kvant_case_record *record = &report->cases[i];
-        if (is_of_kernel(record->name, kernel)) {
-            kernel->counts[record->result]++;
-            kernel->cases++;
-            kernel->words += record->words;
-            take_worst(&kernel->worst, &record->measure);
-        }
+    const kvant_case_record *record;
+    for (size_t at = 0; (record = kvant_next_case(report, kernel, &at)) != NULL;) {
+        kernel->counts[record->result]++;
+        kernel->cases++;
+        kernel->words += record->words;
+        take_worst(&kernel->worst, &record->measure);
     }
 }
 

@@ -17,7 +17,6 @@ typedef struct {
     size_t cases;
     uint64_t words;
     kvant_measure worst;
-    const kvant_case_record *first; /* its rule is that of all */
 } kvant_kernel_totals;
 
 /* The length of the first part of a case's name: its kernel. For oracle/ and golden/ two parts. */
@@ -27,6 +26,10 @@ size_t kvant_kernel_name_length(const char *name);
  * 0; returns their number. Those beyond KVANT_MOST_KERNELS are left out. */
 size_t kvant_list_kernels(const kvant_conformance_report *report, kvant_kernel_totals *kernels,
                           size_t count);
+
+/* The next case of that kernel from index *at on, which moves past it; NULL: there is none. */
+const kvant_case_record *kvant_next_case(const kvant_conformance_report *report,
+                                         const kvant_kernel_totals *kernel, size_t *at);
 
 /* Sums the report's cases of that kernel. */
 void kvant_sum_kernel(const kvant_conformance_report *report, kvant_kernel_totals *kernel);
