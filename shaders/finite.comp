@@ -3,22 +3,31 @@
 /* SPDX-License-Identifier: MIT
  *
  * finite: counts the elements of a K or V tensor that no finite half can hold. One item is one
- * token of one head.
+ * token of one head, or 8 channels of it.
  */
 #include "kernel.glsl"
 
 KV_BINDING(0, readonly, source);
+KV_OCTETS(0, source);
 KV_BINDING(1, , status);
 KV_PARAMS(kv_finite_params);
+
+#include "rows.glsl"
+
+KV_OCTET_LOADER(load_octet, source)
 
 void main()
 {
     kv_u32 count = 0u;
-    KV_FOR_ITEMS(item, p.tokens * p.heads)
+    kv_u32 is_plain = kv_is_plain(p.source);
+    kv_u32 parts = kv_row_parts(p.dim);
+    KV_FOR_ITEMS(item, p.tokens * p.heads * parts)
     {
-        for (kv_u32 channel = 0u; channel < p.dim; channel++) {
-            kv_u32 i = kv_view_index(p.source, item / p.heads, item % p.heads, channel);
-            count += kv_is_unrepresentable(KV_LOAD(source, i, p.source.dtype));
+        kv_u32 row = item / parts;
+        kv_u32 first = kv_view_index(p.source, row / p.heads, row % p.heads, 0u);
+        kv_u32 channel = item % parts * 8u;
+        for (kv_u32 i = 0u; i < kv_octets_of_item(p.dim); i++) {
+            count += load_octet(p.source, is_plain, first, channel + 8u * i).clamped;
         }
     }
     if (count != 0u) {

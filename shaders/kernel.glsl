@@ -24,6 +24,13 @@ layout(local_size_x_id = 0) in;
         kv_u32 name[];                                                                             \
     }
 
+/* The same storage buffer, which is read only, in units of 16 bytes. */
+#define KV_OCTETS(number, name)                                                                    \
+    layout(std430, set = 0, binding = number) restrict readonly buffer kv_octets_##name            \
+    {                                                                                              \
+        uvec4 name##_octets[];                                                                     \
+    }
+
 /* The launch's parameters, as p. */
 #define KV_PARAMS(type)                                                                            \
     layout(push_constant) uniform kv_push_constants                                                \

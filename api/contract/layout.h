@@ -33,6 +33,12 @@
 /* Pairs of a probe row and a query head that a saliency_rows work-group of so many lanes carries. */
 #define KV_SALIENCY_PAIRS(lanes) ((lanes) == 1u ? 128u : KV_ROWS)
 
+/* Work-groups of few lanes are those of a CPU, which does better with few long items: whole rows in
+ * append and finite, KV_BLOCK_TOKENS of 8 channels in encode, KV_EXTREMA_ROWS rows in extrema. */
+#define KV_IS_NARROW(lanes) ((lanes) <= 8u)
+#define KV_BLOCK_TOKENS(lanes) (KV_IS_NARROW(lanes) ? 32u : 4u)
+#define KV_EXTREMA_ROWS(lanes) (KV_IS_NARROW(lanes) ? 4u : 1u)
+
 /* ---- codecs ---- */
 #define KV_CODEC_NONE 0u
 #define KV_CODEC_F16 1u

@@ -13,23 +13,28 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
     return (a + b - 1u) / b;
 }
 
-static uint64_t extrema_items(const kv_quantize_params *p)
+static uint64_t columns_of(uint32_t dim)
+{
+    return divide_up(dim, 8u);
+}
+
+static uint64_t extrema_items(const kv_quantize_params *p, uint32_t lanes)
 {
     if (kv_is_channelwise(p->grouping) != 0u) {
-        return (uint64_t)p->heads * p->dim * divide_up(p->tokens, KV_CHUNK);
+        return p->heads * columns_of(p->dim) * divide_up(p->tokens, KV_CHUNK);
     }
-    return (uint64_t)p->tokens * p->heads;
+    return divide_up(p->tokens, KV_EXTREMA_ROWS(lanes)) * p->heads;
 }
 
-static uint64_t encode_items(const kv_quantize_params *p)
+static uint64_t encode_items(const kv_quantize_params *p, uint32_t lanes)
 {
-    uint32_t capacity = (p->tokens + 3u) / 4u * 4u;
-    return (uint64_t)p->heads * kv_code_words(capacity, p->dim, kv_codec_bits(p->codec));
+    return p->heads * columns_of(p->dim) * divide_up(p->tokens, KV_BLOCK_TOKENS(lanes));
 }
 
-static uint64_t append_items(const kv_append_params *p)
+static uint64_t append_items(const kv_append_params *p, uint32_t lanes)
 {
-    return (uint64_t)p->tokens * p->heads * (p->k_dim / 2u + p->v_dim / 2u) + p->tokens;
+    uint64_t columns = columns_of(p->k_dim) + columns_of(p->v_dim);
+    return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 2u : columns) + p->tokens;
 }
 
 static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
@@ -45,27 +50,27 @@ static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
 }
 
 /* Independent items of an ITEMS kernel. */
-static uint64_t count_items(kvant_kernel kernel, const void *params)
+static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t lanes)
 {
     switch (kernel) {
     case KVANT_KERNEL_arithmetic:
         return ((const kv_arithmetic_params *)params)->count;
     case KVANT_KERNEL_finite: {
         const kv_finite_params *p = params;
-        return (uint64_t)p->tokens * p->heads;
+        return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 1u : columns_of(p->dim));
     }
     case KVANT_KERNEL_append:
-        return append_items(params);
+        return append_items(params, lanes);
     case KVANT_KERNEL_positions:
         return ((const kv_positions_params *)params)->count;
     case KVANT_KERNEL_extrema:
-        return extrema_items(params);
+        return extrema_items(params, lanes);
     case KVANT_KERNEL_channel_scale:
         return ((const kv_channel_scale_params *)params)->groups / 2u;
     case KVANT_KERNEL_parameters:
         return ((const kv_parameters_params *)params)->groups;
     case KVANT_KERNEL_encode:
-        return encode_items(params);
+        return encode_items(params, lanes);
     case KVANT_KERNEL_dequantize: {
         const kv_dequantize_params *p = params;
         return (uint64_t)p->tokens * p->heads * (p->dim / 2u);
@@ -128,7 +133,7 @@ int kvant_plan_groups(kvant_kernel kernel, const void *params, const kvant_backe
     uint64_t groups[3] = {0u, 1u, 1u};
     if (is_items(kernel)) {
         /* a grid-stride loop takes what a smaller grid leaves */
-        groups[0] = divide_up(count_items(kernel, params), limits->lanes);
+        groups[0] = divide_up(count_items(kernel, params, limits->lanes), limits->lanes);
         if (groups[0] > limits->max_groups) {
             groups[0] = limits->max_groups;
         }
