@@ -26,6 +26,7 @@ extern "C" {
 #define CUDASIM_WARP 32u
 #define CUDASIM_MAX_PARAMS 16u
 #define CUDASIM_MAX_PARAM_BYTES 256u
+#define CUDASIM_MAX_SHARED_BYTES ((size_t)48 << 10) /* without asking for more */
 
 #define CUDASIM_ILLEGAL_ADDRESS 700
 #define CUDASIM_LAUNCH_FAILED 719
@@ -41,6 +42,9 @@ typedef struct {
 
 extern cudasim_place cudasim_here;
 
+/* The launch's dynamic shared memory, which begins anew with each block. */
+extern char *const cudasim_dynamic_shared;
+
 /* A kernel, as its generated file describes it. */
 typedef struct {
     const char *name; /* kvant_... */
@@ -55,9 +59,10 @@ const cudasim_kernel *cudasim_find_kernel(const char *name);
 
 /* ---- cudasim_blocks.c: threads of a block ---- */
 
-/* Runs a launch. Returns 0 or the driver's error code; the reason goes to standard error. */
+/* Runs a launch. Returns 0 or the driver's error code; the reason goes to standard error. All shared
+ * memory of a block, the kernel's own and the dynamic, is at most CUDASIM_MAX_SHARED_BYTES. */
 int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index block,
-                void *const *params);
+                size_t dynamic_bytes, void *const *params);
 
 /* Called by a thread: waits until all threads of its block, or of its warp, have arrived. `line`
  * tells places apart: all have to be at the same one. */

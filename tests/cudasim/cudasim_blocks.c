@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define WARPS (CUDASIM_MAX_THREADS / CUDASIM_WARP)
-#define SHARED_PATTERN 0xcd
 
 /* A place where threads meet. */
 typedef struct {
@@ -200,9 +199,6 @@ static void start_block(cudasim_index size)
         unsigned int rest = i - warp * CUDASIM_WARP;
         machine.warps[warp] = (gathering){.expected = rest < CUDASIM_WARP ? rest : CUDASIM_WARP};
     }
-    if (machine.kernel->shared != NULL) { /* what a kernel has not written is not 0 */
-        memset(machine.kernel->shared, SHARED_PATTERN, machine.kernel->shared_bytes);
-    }
     cudasim_watch_block();
 }
 
@@ -271,7 +267,7 @@ static void run_blocks(cudasim_index grid, cudasim_index block)
 }
 
 int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index block,
-                void *const *params)
+                size_t dynamic_bytes, void *const *params)
 {
     struct sigaction action, old_segv, old_bus;
     memset(&action, 0, sizeof action);
@@ -284,12 +280,13 @@ int cudasim_run(const cudasim_kernel *kernel, cudasim_index grid, cudasim_index 
     machine.report[0] = '\0';
     const char *order = getenv("CUDASIM_ORDER");
     machine.is_reversed = order != NULL && strcmp(order, "reverse") == 0;
-    if (!cudasim_watch_launch(kernel, params)) {
-        fail(CUDASIM_LAUNCH_FAILED, "has more shared memory than can be watched");
-    }
     sigaction(SIGSEGV, &action, &old_segv);
     sigaction(SIGBUS, &action, &old_bus);
-    if (sigsetjmp(machine.escape, 1) == 0) {
+    if (dynamic_bytes + kernel->shared_bytes > CUDASIM_MAX_SHARED_BYTES) {
+        fail(CUDASIM_LAUNCH_FAILED, "asks for %zu bytes of shared memory, %zu of them dynamic",
+             dynamic_bytes + kernel->shared_bytes, dynamic_bytes);
+    } else if (sigsetjmp(machine.escape, 1) == 0) {
+        cudasim_watch_launch(kernel, dynamic_bytes, params);
         run_blocks(grid, block);
     } else {
         fail(CUDASIM_ILLEGAL_ADDRESS, "touched memory outside of every allocation");

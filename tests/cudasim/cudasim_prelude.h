@@ -20,6 +20,9 @@
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __shared__ static __attribute__((section(CUDASIM_SHARED_SECTION)))
+/* `extern __shared__ type name[]`, which no macro named __shared__ can stand for. */
+#define CUDASIM_EXTERN_SHARED(type, name)                                                          \
+    type *const name = reinterpret_cast<type *>(cudasim_dynamic_shared)
 
 #define threadIdx (cudasim_here.thread)
 #define blockIdx (cudasim_here.block)

@@ -21,6 +21,7 @@ typedef struct command {
     /* LAUNCH */
     const cudasim_kernel *kernel;
     cudasim_index grid, block;
+    size_t dynamic_bytes;
     unsigned char params[CUDASIM_MAX_PARAMS][CUDASIM_MAX_PARAM_BYTES];
     /* MEMSET, COPY */
     void *to;
@@ -64,7 +65,7 @@ static int execute(command *c)
         for (unsigned int i = 0; i < c->kernel->param_count; i++) {
             params[i] = c->params[i];
         }
-        return cudasim_run(c->kernel, c->grid, c->block, params);
+        return cudasim_run(c->kernel, c->grid, c->block, c->dynamic_bytes, params);
     case MEMSET:
         for (size_t i = 0; i < c->bytes; i += sizeof c->word) {
             memcpy((unsigned char *)c->to + i, &c->word, sizeof c->word);
@@ -408,7 +409,7 @@ EXPORT int cuModuleGetGlobal_v2(address *out_address, size_t *bytes, module_obje
 
 /* Copies the parameters, as a driver does before a launch returns. */
 static int add_launch(stream_object *stream, const cudasim_kernel *kernel, cudasim_index grid,
-                      cudasim_index block, void **params)
+                      cudasim_index block, size_t dynamic_bytes, void **params)
 {
     command *c = enqueue(stream, LAUNCH);
     if (c == NULL) {
@@ -417,6 +418,7 @@ static int add_launch(stream_object *stream, const cudasim_kernel *kernel, cudas
     c->kernel = kernel;
     c->grid = grid;
     c->block = block;
+    c->dynamic_bytes = dynamic_bytes;
     for (unsigned int i = 0; i < kernel->param_count; i++) {
         memcpy(c->params[i], params[i], kernel->param_bytes[i]);
     }
@@ -435,11 +437,13 @@ EXPORT int cuLaunchKernel(const cudasim_kernel *kernel, unsigned int grid_x, uns
     BEGIN(1);
     unsigned int threads =
         (unsigned int)cudasim_number("CUDASIM_THREADS", 32, 32, (int)CUDASIM_MAX_THREADS);
-    if (kernel == NULL || extra != NULL || shared_bytes != 0 || grid_x == 0 || grid_y == 0 ||
-        grid_z == 0 || grid_y > 65535u || grid_z > 65535u || block_x == 0 || block_y == 0 ||
-        block_z == 0 || (unsigned long long)block_x * block_y * block_z > threads) {
+    if (kernel == NULL || extra != NULL || grid_x == 0 || grid_y == 0 || grid_z == 0 ||
+        grid_y > 65535u || grid_z > 65535u || block_x == 0 || block_y == 0 || block_z == 0 ||
+        (unsigned long long)block_x * block_y * block_z > threads ||
+        shared_bytes + kernel->shared_bytes > CUDASIM_MAX_SHARED_BYTES) {
         return cudasim_end(INVALID_VALUE);
     }
     return cudasim_end(add_launch(stream, kernel, (cudasim_index){grid_x, grid_y, grid_z},
-                                  (cudasim_index){block_x, block_y, block_z}, params));
+                                  (cudasim_index){block_x, block_y, block_z}, shared_bytes,
+                                  params));
 }

@@ -11,13 +11,14 @@
 #include "cudasim_watch.h"
 
 extern const cudasim_kernel cudasim_test_sums, cudasim_test_touch, cudasim_test_unwritten,
-    cudasim_test_beyond_shared, cudasim_test_divergent, cudasim_test_two_places;
+    cudasim_test_beyond_shared, cudasim_test_dynamic, cudasim_test_divergent,
+    cudasim_test_two_places;
 
 static const cudasim_index two_blocks = {2, 1, 1};
 
 static int launch(const cudasim_kernel *kernel, unsigned int threads, void *const *params)
 {
-    return cudasim_run(kernel, two_blocks, (cudasim_index){threads, 1, 1}, params);
+    return cudasim_run(kernel, two_blocks, (cudasim_index){threads, 1, 1}, 0, params);
 }
 
 /* The launch failed with that code, and its message says all of that. */
@@ -115,6 +116,38 @@ static void shared_memory_has_an_end(void **state)
     assert_int_equal(cudasim_free(out), 1);
 }
 
+static int launch_dynamic(size_t bytes, unsigned int *out, int last, unsigned int is_write)
+{
+    return cudasim_run(&cudasim_test_dynamic, two_blocks, (cudasim_index){32, 1, 1}, bytes,
+                       (void *[]){&out, &last, &is_write});
+}
+
+static void dynamic_shared_memory_is_the_blocks_and_has_ends(void **state)
+{
+    (void)state;
+    unsigned int *out = cudasim_allocate(2 * 32 * 4);
+    assert_int_equal(launch_dynamic(32 * 4, out, 0, 0), 0);
+    for (unsigned int i = 0; i < 64; i++) {
+        assert_int_equal(out[i], (i + 1) % 32 + 100 * (i / 32));
+    }
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_dynamic(33 * 4, out, 32, 0), "block (0, 0, 0)",
+            "thread 31", "reads 4 bytes at byte 128 of 132 of dynamic shared memory",
+            "not written");
+    assert_int_equal(launch_dynamic(33 * 4, out, 32, 1), 0);
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_dynamic(33 * 4, out, 32, 0), "not written");
+    STOPPED(CUDASIM_ILLEGAL_ADDRESS, launch_dynamic(32 * 4, out, 32, 0), "thread 31",
+            "reads 4 bytes at byte 128 of 128 of dynamic shared memory");
+    STOPPED(CUDASIM_ILLEGAL_ADDRESS, launch_dynamic(32 * 4, out, 32, 1), "thread 31",
+            "writes 4 bytes at byte 128 of 128 of dynamic shared memory");
+    STOPPED(CUDASIM_ILLEGAL_ADDRESS, launch_dynamic(32 * 4, out, -1, 1), "thread 31",
+            "writes 4 bytes at byte -4 of 128 of dynamic shared memory");
+    STOPPED(CUDASIM_ILLEGAL_ADDRESS, launch_dynamic(0, out, 0, 0), "thread 0",
+            "writes 4 bytes at byte 0 of 0 of dynamic shared memory");
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_dynamic(48 << 10, out, 0, 0), "of shared memory",
+            "49152 of them dynamic");
+    assert_int_equal(cudasim_free(out), 1);
+}
+
 static void barriers_that_not_all_reach_are_named(void **state)
 {
     (void)state;
@@ -134,6 +167,7 @@ int main(void)
         cmocka_unit_test(accesses_outside_of_a_buffer_are_named),
         cmocka_unit_test(shared_memory_that_was_not_written_is_named),
         cmocka_unit_test(shared_memory_has_an_end),
+        cmocka_unit_test(dynamic_shared_memory_is_the_blocks_and_has_ends),
         cmocka_unit_test(barriers_that_not_all_reach_are_named),
     };
     return cmocka_run_group_tests_name("the simulated CUDA driver", tests, NULL, NULL);

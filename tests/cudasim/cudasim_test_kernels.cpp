@@ -74,6 +74,19 @@ __global__ static void beyond_shared(word *out, word index)
     out[threadIdx.x] = words[index];
 }
 
+/* Each thread leaves its number for the one before; the last reads word `last`. */
+__global__ static void dynamic(word *out, int last, word is_write)
+{
+    CUDASIM_EXTERN_SHARED(word, words);
+    words[threadIdx.x] = threadIdx.x + 100u * blockIdx.x;
+    __syncthreads();
+    int i = threadIdx.x + 1u < blockDim.x ? static_cast<int>(threadIdx.x) + 1 : last;
+    if (is_write != 0u && i == last) {
+        words[i] = 1u;
+    }
+    out[blockIdx.x * blockDim.x + threadIdx.x] = words[i];
+}
+
 __global__ static void divergent(word *out)
 {
     if (threadIdx.x != 3u) {
@@ -108,5 +121,6 @@ KERNEL(sums)
 KERNEL(touch)
 KERNEL(unwritten)
 KERNEL(beyond_shared)
+KERNEL(dynamic)
 KERNEL(divergent)
 KERNEL(two_places)

@@ -13,17 +13,27 @@
 #include "cudasim.h"
 #include "cudasim_fiber.h"
 
-enum { MOST_SHARED = 96 << 10, RECENT = 4 };
+enum { SHARED_PATTERN = 0xcd, GUARD = 1 << 10, RECENT = 4 };
 
 /* kvant_attention computes four rows at a time, of which the last may not exist; what it reads for
  * those was not written, and what comes of it is not stored. */
 static const char reads_missing_rows[] = "kvant_attention";
 
+/* Shared memory of a block, and which of its bytes were written. */
+typedef struct {
+    const char *kind;
+    uintptr_t start;
+    size_t bytes;
+    unsigned char is_written[CUDASIM_MAX_SHARED_BYTES];
+} shared_memory;
+
+/* Dynamic shared memory, with room on both sides that is nobody's. */
+static _Alignas(16) char dynamic_room[GUARD + CUDASIM_MAX_SHARED_BYTES + GUARD];
+char *const cudasim_dynamic_shared = &dynamic_room[GUARD];
+
 static struct {
     int is_strict; /* what was not written must not be read */
-    uintptr_t shared;
-    size_t shared_bytes;
-    unsigned char is_written[MOST_SHARED];
+    shared_memory fixed, dynamic;
     struct {
         uintptr_t first, end;
     } recent[RECENT]; /* allocations that were used last */
@@ -32,11 +42,18 @@ static struct {
     uintptr_t list, list_end;     /* pointers to them */
 } watch;
 
-int cudasim_watch_launch(const cudasim_kernel *kernel, void *const *params)
+static void begin_shared(shared_memory *shared, const char *kind, const char *start, size_t bytes)
+{
+    shared->kind = kind;
+    shared->start = (uintptr_t)start;
+    shared->bytes = bytes;
+}
+
+void cudasim_watch_launch(const cudasim_kernel *kernel, size_t dynamic_bytes, void *const *params)
 {
     watch.is_strict = strcmp(kernel->name, reads_missing_rows) != 0;
-    watch.shared = (uintptr_t)kernel->shared;
-    watch.shared_bytes = kernel->shared_bytes;
+    begin_shared(&watch.fixed, "shared", kernel->shared, kernel->shared_bytes);
+    begin_shared(&watch.dynamic, "dynamic shared", cudasim_dynamic_shared, dynamic_bytes);
     memset(watch.recent, 0, sizeof watch.recent);
     watch.list = (uintptr_t)params;
     watch.list_end = (uintptr_t)(params + kernel->param_count);
@@ -48,26 +65,36 @@ int cudasim_watch_launch(const cudasim_kernel *kernel, void *const *params)
         watch.params = start < watch.params ? start : watch.params;
         watch.params_end = end > watch.params_end ? end : watch.params_end;
     }
-    return kernel->shared_bytes <= MOST_SHARED;
+}
+
+/* What a kernel has not written is not 0. */
+static void forget(shared_memory *shared)
+{
+    if (shared->bytes != 0) {
+        memset((void *)shared->start, SHARED_PATTERN, shared->bytes);
+        memset(shared->is_written, 0, shared->bytes);
+    }
 }
 
 void cudasim_watch_block(void)
 {
-    memset(watch.is_written, 0, watch.shared_bytes);
+    forget(&watch.fixed);
+    forget(&watch.dynamic);
 }
 
-static void shared_access(uintptr_t address, size_t bytes, int is_write)
+static void shared_access(shared_memory *shared, uintptr_t address, size_t bytes, int is_write)
 {
-    size_t offset = address - watch.shared;
-    if (bytes > watch.shared_bytes - offset) {
-        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS, "%s %zu bytes at byte %zu of %zu of shared memory",
-                     is_write ? "writes" : "reads", bytes, offset, watch.shared_bytes);
+    size_t offset = address - shared->start; /* huge when the access is before the start */
+    if (offset > shared->bytes || bytes > shared->bytes - offset) {
+        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS, "%s %zu bytes at byte %lld of %zu of %s memory",
+                     is_write ? "writes" : "reads", bytes, (long long)offset, shared->bytes,
+                     shared->kind);
     } else if (is_write) {
-        memset(&watch.is_written[offset], 1, bytes);
-    } else if (watch.is_strict && memchr(&watch.is_written[offset], 0, bytes) != NULL) {
+        memset(&shared->is_written[offset], 1, bytes);
+    } else if (watch.is_strict && memchr(&shared->is_written[offset], 0, bytes) != NULL) {
         cudasim_stop(CUDASIM_LAUNCH_FAILED,
-                     "reads %zu bytes at byte %zu of %zu of shared memory, which were not written",
-                     bytes, offset, watch.shared_bytes);
+                     "reads %zu bytes at byte %zu of %zu of %s memory, which were not written",
+                     bytes, offset, shared->bytes, shared->kind);
     }
 }
 
@@ -77,8 +104,13 @@ extern const char _end[] __attribute__((visibility("hidden")));
 
 static void access_memory(uintptr_t address, size_t bytes, int is_write)
 {
-    if (address >= watch.shared && address - watch.shared < watch.shared_bytes) {
-        shared_access(address, bytes, is_write);
+    if (address >= watch.fixed.start && address - watch.fixed.start < watch.fixed.bytes) {
+        shared_access(&watch.fixed, address, bytes, is_write);
+        return;
+    }
+    if (address >= (uintptr_t)dynamic_room &&
+        address - (uintptr_t)dynamic_room < sizeof dynamic_room) {
+        shared_access(&watch.dynamic, address, bytes, is_write);
         return;
     }
     for (unsigned int i = 0; i < RECENT; i++) {

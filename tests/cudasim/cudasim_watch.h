@@ -10,8 +10,8 @@
 
 #include "cudasim.h"
 
-/* Begins a launch, a block. A launch with more shared memory than can be watched gives 0. */
-int cudasim_watch_launch(const cudasim_kernel *kernel, void *const *params);
+/* Begins a launch, a block, whose shared memory then counts as not written. */
+void cudasim_watch_launch(const cudasim_kernel *kernel, size_t dynamic_bytes, void *const *params);
 void cudasim_watch_block(void);
 
 /* The device allocation that holds the address, with its size, or NULL. */

@@ -140,6 +140,23 @@ def test_devices():
     assert all(select in out for select in selects) and "--backend chooses host:0" in out
 
 
+def test_simulated():
+    """The simulated CUDA device is there with the tests' library on the path, and only then."""
+    library = os.environ["KVANT_CUDASIM"]
+    others = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    others = os.pathsep.join(path for path in others if path != library)
+    without, _ = kvant("devices", "--json", env={"LD_LIBRARY_PATH": others})
+    assert not [d for d in json.loads(without)["devices"] if d["kind"] == "simulated"], without
+    env = {"LD_LIBRARY_PATH": library}
+    listed, _ = kvant("devices", env=env)
+    lines = [line.split() for line in listed.splitlines() if line.startswith("cuda:")]
+    assert len(lines) == 1 and lines[0][:3] == ["cuda:0", "simulated", "yes"], listed
+    assert "simulated" in " ".join(lines[0][3:]), listed
+    found = json.loads(kvant("devices", "--json", env=env)[0])
+    assert [d["select"] for d in found["devices"] if d["kind"] == "simulated"] == ["cuda:0"]
+    assert not found["auto"].startswith("cuda"), "a simulated device is never chosen by itself"
+
+
 def run(arguments, backend="host", env=None):
     out, _ = kvant("run", *arguments, "--backend", backend, "--json", env=env)
     result = json.loads(out)
