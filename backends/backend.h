@@ -26,6 +26,12 @@ typedef enum {
 
 #define KVANT_MAX_BINDINGS 5u
 
+/* The ways to compute a kernel: the baseline, and those that variants.def gives to some. */
+typedef enum { KVANT_VARIANT_baseline, KVANT_VARIANT_mma, KVANT_VARIANT_COUNT } kvant_variant;
+
+/* What a device can do that variants ask for: bits of kvant_backend_limits.capabilities. */
+#define KVANT_CAPABILITY_INT8_MMA 1u /* a warp multiplies matrices of 8-bit integers */
+
 /* What dispatch offers to a backend. */
 typedef struct kvant_services {
     void *(*allocate)(const struct kvant_services *services, size_t bytes); /* zeroed, or NULL */
@@ -63,6 +69,7 @@ typedef struct {
     uint32_t lanes;              /* of a work-group; the backend chooses, kernels work with any */
     uint32_t max_groups;         /* of a launch, along each dimension */
     uint32_t parallel_groups;    /* work-groups that keep the device busy, about */
+    uint32_t capabilities;       /* KVANT_CAPABILITY_*, beyond what every kernel needs */
 } kvant_backend_limits;
 
 typedef struct kvant_backend_device kvant_backend_device; /* each backend's own */
@@ -70,7 +77,8 @@ typedef struct kvant_backend_buffer kvant_backend_buffer; /* each backend's own 
 
 typedef struct {
     kvant_kernel kernel;
-    const void *params; /* the kernel's struct of params.h, copied by the call */
+    kvant_variant variant; /* the baseline, or one that the device is capable of */
+    const void *params;    /* the kernel's struct of params.h, copied by the call */
     uint32_t params_bytes;
     uint32_t groups[3]; /* work-groups of limits.lanes lanes */
     uint32_t binding_count;
@@ -124,7 +132,8 @@ typedef struct {
     kvant_status (*fill)(kvant_backend_device *device, kvant_backend_buffer *buffer,
                          uint64_t offset, uint32_t word, uint64_t bytes);
 
-    /* Builds a kernel, so that launching it compiles nothing. Called before the first launch. */
+    /* Builds a kernel in all variants that the device is capable of, so that launching it compiles
+     * nothing. Called before the first launch. */
     kvant_status (*prepare)(kvant_backend_device *device, kvant_kernel kernel);
 
     /* Enqueues one launch. */

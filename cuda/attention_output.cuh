@@ -198,6 +198,7 @@ KV_FN void kv_output_group(const kv_split &s, kv_attention_shared &shared, kv_u3
     }
 }
 
+template <class HOW>
 KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
 {
     kv_u32 bits = kv_codec_bits(s.segment[KV_SEGMENT_V_CODEC]);
@@ -216,11 +217,11 @@ KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
         }
         __syncthreads();
         if (bits == 2u) {
-            kv_output_group<2u>(s, shared, channel, channels);
+            HOW::template output<2u>(s, shared, channel, channels);
         } else if (bits == 4u) {
-            kv_output_group<4u>(s, shared, channel, channels);
+            HOW::template output<4u>(s, shared, channel, channels);
         } else {
-            kv_output_group<8u>(s, shared, channel, channels);
+            HOW::template output<8u>(s, shared, channel, channels);
         }
         __syncthreads();
     }
@@ -228,10 +229,10 @@ KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
 
 /* ---- step 4 ---- */
 
-KV_FN void kv_output_split(const kv_split &s, kv_attention_shared &shared)
+template <class HOW> KV_FN void kv_output_split(const kv_split &s, kv_attention_shared &shared)
 {
     if (s.segment[KV_SEGMENT_V_CODEC] != KV_CODEC_F16) {
-        kv_output_quantized(s, shared);
+        kv_output_quantized<HOW>(s, shared);
         return;
     }
     if (s.rows == 1u) {

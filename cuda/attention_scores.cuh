@@ -324,6 +324,7 @@ KV_FN void kv_score_block(const kv_split &s, kv_attention_shared &shared,
 }
 
 /* The team's block of a round, clipped to the split: fold, then score. */
+template <class HOW>
 KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
 {
     const kv_scoring scoring = kv_make_scoring(s);
@@ -350,11 +351,11 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
             kv_u32 end = kv_min_u32(first + teams.block_length, s.first + s.count);
             first = first < s.first ? s.first : first;
             if (bits == 2u) {
-                kv_score_block<2u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template scores<2u>(s, shared, scoring, lanes, team, first, end);
             } else if (bits == 4u) {
-                kv_score_block<4u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template scores<4u>(s, shared, scoring, lanes, team, first, end);
             } else {
-                kv_score_block<8u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template scores<8u>(s, shared, scoring, lanes, team, first, end);
             }
         }
         __syncthreads();
@@ -363,10 +364,10 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
 
 /* ---- step 2 ---- */
 
-KV_FN void kv_score_split(const kv_split &s, kv_attention_shared &shared)
+template <class HOW> KV_FN void kv_score_split(const kv_split &s, kv_attention_shared &shared)
 {
     if (s.segment[KV_SEGMENT_K_CODEC] != KV_CODEC_F16) {
-        kv_score_quantized(s, shared);
+        kv_score_quantized<HOW>(s, shared);
         return;
     }
     if (s.rows == 1u) {

@@ -70,12 +70,13 @@ static void open_each(listing *list)
     }
 }
 
-static void print_text(const listing *list)
+static void print_text(const listing *list, int verbose)
 {
     text_table table;
-    text_table_init(&table, 5, 5);
-    static const char *const headers[] = {"select", "kind", "exact", "name", "driver"};
-    for (size_t i = 0; i < 5u; i++) {
+    static const char *const headers[] = {"select", "kind", "exact", "name", "driver", "kernels"};
+    size_t columns = verbose ? 6u : 5u;
+    text_table_init(&table, columns, columns);
+    for (size_t i = 0; i < columns; i++) {
         text_table_cell(&table, "%s", headers[i]);
     }
     for (size_t i = 0; i < list->device_count; i++) {
@@ -85,6 +86,9 @@ static void print_text(const listing *list)
         text_table_cell(&table, "%s", info->exact > 0 ? "yes" : info->exact == 0 ? "no" : "fails");
         text_table_cell(&table, "%s", info->name);
         text_table_cell(&table, "%s", info->driver);
+        if (verbose) {
+            text_table_cell(&table, "%s", info->variants);
+        }
     }
     text_table_print(&table, stdout);
     text_table_release(&table);
@@ -115,6 +119,7 @@ static int print_json(const listing *list)
         cJSON_AddStringToObject(object, "kind", tool_kind_name(info->kind));
         json_add_text(object, "driver", info->driver, strlen(info->driver));
         cJSON_AddBoolToObject(object, "exact", info->exact > 0);
+        cJSON_AddStringToObject(object, "variants", info->variants);
         if (list->devices[i].failure[0] != '\0') {
             json_add_text(object, "failure", list->devices[i].failure,
                           strlen(list->devices[i].failure));
@@ -135,7 +140,8 @@ static int print_json(const listing *list)
     return json_print(root, stdout);
 }
 
-static int list_devices(listing *list, const tool_globals *globals, int json, tool_error *error)
+static int list_devices(listing *list, const tool_globals *globals, int json, int verbose,
+                        tool_error *error)
 {
     if (globals->backend != NULL) {
         tool_device device;
@@ -152,7 +158,7 @@ static int list_devices(listing *list, const tool_globals *globals, int json, to
     }
     open_each(list);
     if (!json) {
-        print_text(list);
+        print_text(list, verbose);
     } else if (print_json(list) != 0) {
         return tool_error_memory(error);
     }
@@ -167,19 +173,21 @@ int command_devices(tool_globals *globals, int argc, char **argv)
 {
     tool_error error = {0, ""};
     int json = 0;
+    int verbose = 0;
     const option_spec specs[] = {
         {"json", OPTION_FLAG, &json, 0, 0, NULL, NULL, "one JSON object on stdout"},
+        {"verbose", OPTION_FLAG, &verbose, 0, 0, NULL, NULL, "also the variants of kernels"},
     };
     const command_description command = {
         "devices",
-        "[--json]",
+        "[--json] [--verbose]",
         "Lists every device in the syntax that KVANT_BACKEND and --backend take, in the order in "
         "which\n"
         "auto prefers them, says whether its arithmetic passed the exactness test, what auto "
         "chooses\n"
         "and why other backends are absent. With --backend, says what that chooses, too.",
         specs,
-        1,
+        2,
         NULL};
     options_result parsed = options_parse(&command, globals, argc, argv, NULL, &error);
     if (parsed != OPTIONS_GO) {
@@ -190,8 +198,9 @@ int command_devices(tool_globals *globals, int argc, char **argv)
         tool_error_memory(&error);
         return command_fail("devices", &error);
     }
-    int result = list_devices(list, globals, json, &error) == 0 ? TOOL_DONE
-                                                                : command_fail("devices", &error);
+    int result = list_devices(list, globals, json, verbose, &error) == 0
+                     ? TOOL_DONE
+                     : command_fail("devices", &error);
     free(list);
     return result;
 }

@@ -270,6 +270,7 @@ static int read_report(const cJSON *object, kvant_conformance_report *report, to
         {"kind", report->kind, sizeof report->kind},
         {"uuid", report->uuid, sizeof report->uuid},
         {"pci", report->pci, sizeof report->pci},
+        {"variants", report->variants, sizeof report->variants},
         {"tier", report->tier, sizeof report->tier},
         {"filter", report->filter, sizeof report->filter},
     };

@@ -23,6 +23,17 @@ static kvant_status check_desc(const kvant_context_desc *desc)
     return KVANT_OK;
 }
 
+/* A name that no device could have is refused before any is opened. */
+static kvant_status check_variant(void)
+{
+    kvant_variant_choice choice;
+    char reason[KVANT_MESSAGE_BYTES];
+    if (!kvant_variant_read(kvant_env_variant(), UINT32_MAX, &choice, reason, sizeof reason)) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "KVANT_VARIANT: %s", reason);
+    }
+    return KVANT_OK;
+}
+
 static void close_device(kvant_context *context)
 {
     if (context->device != NULL) {
@@ -49,7 +60,16 @@ kvant_status kvant_open_candidate(kvant_context *context, const kvant_candidate 
         context->device = NULL;
         return status;
     }
-    status = kvant_buffer_create(context, 256, &context->unused);
+    char reason[KVANT_MESSAGE_BYTES];
+    if (!kvant_variant_read(kvant_env_variant(), context->limits.capabilities, &context->variant,
+                            reason, sizeof reason)) {
+        status =
+            kvant_fail(KVANT_ERROR_UNSUPPORTED, "%s:%u (%s) with KVANT_VARIANT: %s",
+                       candidate->backend->name, candidate->index, candidate->record.name, reason);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_buffer_create(context, 256, &context->unused);
+    }
     if (status == KVANT_OK) {
         status = kvant_self_test(context);
     }
@@ -76,6 +96,9 @@ kvant_status kvant_context_create(const kvant_context_desc *desc, kvant_context 
         desc = &defaults;
     }
     kvant_status status = check_desc(desc);
+    if (status == KVANT_OK) {
+        status = check_variant();
+    }
     if (status != KVANT_OK) {
         return status;
     }
@@ -125,6 +148,8 @@ kvant_status kvant_context_device(const kvant_context *context, kvant_device_inf
     out_info->max_buffer_bytes = context->limits.max_buffer_bytes;
     out_info->memory_bytes = context->limits.total_memory_bytes;
     out_info->lanes = context->limits.lanes;
+    kvant_variant_describe(context->limits.capabilities, context->variant, out_info->variants,
+                           sizeof out_info->variants);
     return KVANT_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "diag.h"
 #include "kvant/buffer.h"
+#include "variants.h"
 
 /* What the caller gave a context: memory, a place for messages, a store for kernels. */
 typedef struct {
@@ -56,8 +57,9 @@ struct kvant_context {
     bool exact;
     bool lost;
     bool prepared[KVANT_KERNEL_COUNT];
-    kvant_buffer *unused; /* bound where a kernel does not use a binding */
-    bool marked[2];       /* time stamps that were set */
+    kvant_variant_choice variant; /* what KVANT_VARIANT asked for */
+    kvant_buffer *unused;         /* bound where a kernel does not use a binding */
+    bool marked[2];               /* time stamps that were set */
     kvant_context_stats stats;
     kvant_timing timing;
 };

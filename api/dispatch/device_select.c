@@ -293,9 +293,13 @@ static bool try_item(kvant_context *context, const item *wanted, uint32_t flags,
 static void report_choice(kvant_context *context, bool by_auto)
 {
     bool is_gpu = context->record.kind == KVANT_DEVICE_GPU;
+    char variants[64];
+    kvant_variant_describe(context->limits.capabilities, context->variant, variants,
+                           sizeof variants);
     kvant_tell(&context->host, by_auto && !is_gpu ? KVANT_SEVERITY_WARNING : KVANT_SEVERITY_INFO,
-               KVANT_OK, context->backend->name, "using %s:%u, %s%s", context->backend->name,
-               context->device_index, context->record.name, is_gpu ? "" : " (not a GPU)");
+               KVANT_OK, context->backend->name, "using %s:%u, %s%s; kernels: %s",
+               context->backend->name, context->device_index, context->record.name,
+               is_gpu ? "" : " (not a GPU)", variants);
 }
 
 kvant_status kvant_select_device(kvant_context *context, const char *selection, uint32_t flags)

@@ -8,4 +8,7 @@
 /* KVANT_BACKEND, or NULL where it is unset, empty, or the process runs with raised privileges. */
 const char *kvant_env_backend(void);
 
+/* KVANT_VARIANT, likewise. */
+const char *kvant_env_variant(void);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * One launch: build the kernel if need be, plan the grid, enqueue.
+ * One launch: build the kernel if need be, choose its variant, plan the grid, enqueue.
  */
 #include "context_internal.h"
 #include "params.h"
@@ -112,6 +112,8 @@ kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, co
     kvant_launch launch = {
         .kernel = kernel,
         .params = params,
+        .variant =
+            kvant_variant_of_launch(kernel, params, context->limits.capabilities, context->variant),
         .params_bytes = kernels[kernel].params_bytes,
         .binding_count = count,
     };

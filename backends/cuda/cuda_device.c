@@ -117,6 +117,14 @@ static uint32_t smallest(uint32_t a, int b)
     return b > 0 && (uint32_t)b < a ? (uint32_t)b : a;
 }
 
+/* A GPU gets the code compiled for the newest compute capability up to its own, so what a variant
+ * needs must be in an image of this build too. The simulator has it all. */
+static uint32_t capabilities_of(const kvant_backend_device *device, int compute_capability)
+{
+    int least = device->is_simulated ? CUDA_MMA_CAPABILITY : KVANT_CUDA_FIRST_MMA_IMAGE;
+    return compute_capability >= least ? KVANT_CAPABILITY_INT8_MMA : 0u;
+}
+
 /* Finds the device and what it can do, before anything is created on it. */
 static kvant_status examine(kvant_backend_device *device, uint32_t index,
                             kvant_backend_limits *out_limits)
@@ -152,6 +160,7 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
                                         "%s takes blocks of %d threads; the kernels need %u", name,
                                         threads, CUDA_WARP);
     }
+    device->capabilities = capabilities_of(device, major * 10 + minor);
     int processors = attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MULTIPROCESSORS);
     uint32_t groups = 65535;
     groups = smallest(groups, attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MAX_GRID_X));
@@ -163,6 +172,7 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
         .lanes = device->lanes,
         .max_groups = groups,
         .parallel_groups = processors > 0 ? (uint32_t)processors * 4u : 1u,
+        .capabilities = device->capabilities,
     };
     if (total < out_limits->max_buffer_bytes) {
         out_limits->max_buffer_bytes = total;

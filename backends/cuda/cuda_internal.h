@@ -10,6 +10,7 @@
 
 #define CUDA_LANES 128u
 #define CUDA_WARP 32u
+#define CUDA_MMA_CAPABILITY 80 /* mma.sync.m16n8k32 on 8-bit integers */
 #define CUDA_STAGING_SLOTS 4u
 #define CUDA_STAGING_BYTES (UINT64_C(256) << 10) /* of a slot */
 
@@ -34,7 +35,8 @@ struct kvant_backend_device {
     cuda_event marks[KVANT_MARKS]; /* made when they are first set */
     cuda_staging staging;
     cuda_module module;
-    cuda_function functions[KVANT_KERNEL_COUNT];
+    cuda_function functions[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT];
+    uint32_t capabilities;
     uint32_t lanes;
     int is_simulated;
     int is_lost;

@@ -8,10 +8,23 @@
 
 #include "contract_hash.h"
 
-static const char *const kernel_names[KVANT_KERNEL_COUNT] = {
-#define KVANT_KERNEL(name, params, count, names, shape, exactness) "kvant_" #name,
+static const char *const function_names[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT] = {
+#define KVANT_KERNEL(name, params, count, names, shape, exactness)                                 \
+    [KVANT_KERNEL_##name][KVANT_VARIANT_baseline] = "kvant_" #name,
 #include "kernels.def"
 #undef KVANT_KERNEL
+#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+    [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = "kvant_" #kernel "_" #variant,
+#include "variants.def"
+#undef KVANT_TUNED
+};
+
+/* What each function asks of the device. */
+static const uint32_t needed_capabilities[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT] = {
+#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+    [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = (capability),
+#include "variants.def"
+#undef KVANT_TUNED
 };
 
 /* The image carries the hash of the contract that it was compiled with. */
@@ -71,9 +84,14 @@ kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kerne
     if (device->module == NULL) {
         status = load_module(device);
     }
-    if (status == KVANT_OK && device->functions[kernel] == NULL) {
-        status = CUDA_CALL(device, cuModuleGetFunction, &device->functions[kernel], device->module,
-                           kernel_names[kernel]);
+    for (int i = 0; status == KVANT_OK && i < KVANT_VARIANT_COUNT; i++) {
+        const char *name = function_names[kernel][i];
+        uint32_t needed = needed_capabilities[kernel][i];
+        if (name != NULL && (needed & device->capabilities) == needed &&
+            device->functions[kernel][i] == NULL) {
+            status = CUDA_CALL(device, cuModuleGetFunction, &device->functions[kernel][i],
+                               device->module, name);
+        }
     }
     kvant_cuda_leave(device);
     return status;
@@ -95,10 +113,10 @@ kvant_status kvant_cuda_launch(kvant_backend_device *device, const kvant_launch 
         }
         status = kvant_cuda_result(
             device,
-            device->driver.cuLaunchKernel(device->functions[launch->kernel], launch->groups[0],
-                                          launch->groups[1], launch->groups[2], device->lanes, 1, 1,
-                                          0, device->stream, arguments, NULL),
-            kernel_names[launch->kernel]);
+            device->driver.cuLaunchKernel(device->functions[launch->kernel][launch->variant],
+                                          launch->groups[0], launch->groups[1], launch->groups[2],
+                                          device->lanes, 1, 1, 0, device->stream, arguments, NULL),
+            function_names[launch->kernel][launch->variant]);
     }
     kvant_cuda_leave(device);
     return status;

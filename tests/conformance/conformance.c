@@ -332,6 +332,8 @@ static void describe_device(kvant_conformance_report *report, const kvant_test_d
     snprintf(report->kind, sizeof report->kind, "%s", kind_name(device->record.kind));
     snprintf(report->uuid, sizeof report->uuid, "%s", device->record.uuid);
     snprintf(report->pci, sizeof report->pci, "%s", device->record.pci);
+    kvant_variant_describe(device->limits.capabilities, device->variant, report->variants,
+                           sizeof report->variants);
     report->limits = device->limits;
 }
 

@@ -104,6 +104,7 @@ typedef struct {
     char kind[12]; /* gpu, cpu, reference, simulated */
     char uuid[33];
     char pci[16];
+    char variants[64]; /* what launches get: "attention=mma from 3 rows", "baseline" */
     uint32_t device_index;
     kvant_backend_limits limits;
     char tier[8]; /* quick, default, full */

@@ -69,6 +69,7 @@ static void write_card(const kvant_conformance_report *report, FILE *file)
     fputs("</p>\n<dl>\n", file);
     write_row(file, "driver", report->driver);
     write_row(file, "kind", report->kind);
+    write_row(file, "tuned kernels", report->variants);
     write_number(file, "lanes of a work-group", limits->lanes);
     write_number(file, "parallel work-groups", limits->parallel_groups);
     write_number(file, "most work-groups", limits->max_groups);

@@ -84,6 +84,7 @@ static void write_device(const kvant_conformance_report *report, FILE *file)
     write_member(file, ",\n ", "kind", report->kind);
     write_member(file, ",\n ", "uuid", report->uuid);
     write_member(file, ",\n ", "pci", report->pci);
+    write_member(file, ",\n ", "variants", report->variants);
     const kvant_backend_limits *limits = &report->limits;
     fprintf(file,
             ",\n \"limits\": {\"lanes\": %u, \"parallel_groups\": %u, \"max_groups\": %u, "

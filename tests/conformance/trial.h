@@ -14,6 +14,7 @@
 
 #include "conformance.h"
 #include "reference.h"
+#include "variants.h"
 
 /* The device under test. */
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
     uint32_t index; /* of the backend's devices */
     kvant_backend_device *device;
     kvant_backend_limits limits;
+    kvant_variant_choice variant; /* what KVANT_VARIANT asks for */
     kvant_device_record record;
     kvant_services services;
     char message[512]; /* the last that the backend reported */
@@ -91,7 +93,8 @@ uint32_t kvant_trial_region(kvant_trial *trial, kvant_trial_buffer *buffer, uint
 /* Repeats a word over a range. */
 void kvant_trial_fill(kvant_trial_buffer *buffer, uint32_t offset, uint32_t words, uint32_t word);
 
-/* Runs a kernel on the reference and on the device and compares every word of the bindings. */
+/* Runs a kernel on the reference and on the device and compares every word of the bindings; then in
+ * every other variant that the device is capable of, unless KVANT_VARIANT asks for one. */
 void kvant_trial_launch(kvant_trial *trial, kvant_kernel kernel, const void *params,
                         kvant_trial_buffer *const *bindings);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "env.h"
 #include "kvant/context.h"
 #include "trial.h"
 
@@ -61,7 +62,14 @@ kvant_status kvant_test_device_open(kvant_test_device *device, const kvant_backe
         return KVANT_ERROR_NO_DEVICE;
     }
     device->record = records[index];
-    return backend->open(&device->services, index, &device->device, &device->limits);
+    status = backend->open(&device->services, index, &device->device, &device->limits);
+    if (status == KVANT_OK &&
+        !kvant_variant_read(kvant_env_variant(), device->limits.capabilities, &device->variant,
+                            device->message, sizeof device->message)) {
+        kvant_test_device_close(device);
+        status = KVANT_ERROR_UNSUPPORTED;
+    }
+    return status;
 }
 
 void kvant_test_device_close(kvant_test_device *device)

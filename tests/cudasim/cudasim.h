@@ -8,6 +8,7 @@
  * Variables, read by the simulator alone:
  *   CUDASIM_DEVICES   devices to offer, 1 unless set
  *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
+ *   CUDASIM_CAPABILITY  compute capability, 75 unless set
  *   CUDASIM_ORDER     reverse: the last thread of a block goes first, which shows other races
  *   CUDASIM_NAME      another name for the devices, to see how a real driver's are treated
  *   CUDASIM_CONTRACT  set: the kernels count as compiled with another contract
@@ -24,6 +25,7 @@ extern "C" {
 
 #define CUDASIM_MAX_THREADS 1024u
 #define CUDASIM_WARP 32u
+#define CUDASIM_POSTED_WORDS 6u /* that a lane posts at a meeting, at most */
 #define CUDASIM_MAX_PARAMS 16u
 #define CUDASIM_MAX_PARAM_BYTES 256u
 #define CUDASIM_MAX_SHARED_BYTES ((size_t)48 << 10) /* without asking for more */
@@ -72,6 +74,10 @@ void cudasim_meet_block(int line);
  * the meeting, or 0 for a lane that the warp has not. */
 void cudasim_meet_warp(unsigned int value, int line);
 unsigned int cudasim_posted(unsigned int lane);
+
+/* The same with several values. */
+void cudasim_meet_warp_with(const unsigned int *values, unsigned int count, int line);
+unsigned int cudasim_posted_word(unsigned int lane, unsigned int i);
 unsigned int cudasim_lane(void);
 
 /* ---- cudasim_memory.c: device memory ---- */

@@ -48,7 +48,7 @@ static struct {
     gathering block;
     gathering warps[WARPS];
     /* two meetings: a lane can be one ahead of another that has not read yet */
-    unsigned int posted[2][CUDASIM_MAX_THREADS];
+    unsigned int posted[2][CUDASIM_MAX_THREADS][CUDASIM_POSTED_WORDS];
     cudasim_fiber scheduler;
     int code; /* OK until the launch fails; the reason says why */
     char reason[256];
@@ -101,19 +101,30 @@ void cudasim_meet_block(int line)
     wait_at(&machine.block, line);
 }
 
-void cudasim_meet_warp(unsigned int value, int line)
+void cudasim_meet_warp_with(const unsigned int *values, unsigned int count, int line)
 {
     thread *self = &machine.threads[machine.current];
     self->warp_meetings++;
-    machine.posted[self->warp_meetings % 2u][machine.current] = value;
+    memcpy(machine.posted[self->warp_meetings % 2u][machine.current], values,
+           count * sizeof *values);
     wait_at(&machine.warps[machine.current / CUDASIM_WARP], line);
+}
+
+void cudasim_meet_warp(unsigned int value, int line)
+{
+    cudasim_meet_warp_with(&value, 1u, line);
+}
+
+unsigned int cudasim_posted_word(unsigned int lane, unsigned int i)
+{
+    const thread *self = &machine.threads[machine.current];
+    unsigned int other = machine.current / CUDASIM_WARP * CUDASIM_WARP + lane;
+    return other < machine.count ? machine.posted[self->warp_meetings % 2u][other][i] : 0u;
 }
 
 unsigned int cudasim_posted(unsigned int lane)
 {
-    const thread *self = &machine.threads[machine.current];
-    unsigned int other = machine.current / CUDASIM_WARP * CUDASIM_WARP + lane;
-    return other < machine.count ? machine.posted[self->warp_meetings % 2u][other] : 0u;
+    return cudasim_posted_word(lane, 0u);
 }
 
 unsigned int cudasim_lane(void)

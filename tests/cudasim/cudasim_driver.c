@@ -208,10 +208,10 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device)
         *value = 1;
         break;
     case 75: /* compute capability */
-        *value = 7;
+        *value = cudasim_number("CUDASIM_CAPABILITY", 75, 10, 999) / 10;
         break;
     case 76:
-        *value = 5;
+        *value = cudasim_number("CUDASIM_CAPABILITY", 75, 10, 999) % 10;
         break;
     default:
         return cudasim_end(INVALID_VALUE);

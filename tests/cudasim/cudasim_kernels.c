@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The kernels that the simulator holds, from the manifest.
+ * The kernels that the simulator holds, from the manifest and the table of variants.
  */
 #include "cudasim.h"
 
@@ -10,11 +10,19 @@
     extern const cudasim_kernel cudasim_kernel_##name;
 #include "kernels.def"
 #undef KVANT_KERNEL
+#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+    extern const cudasim_kernel cudasim_kernel_##kernel##_##variant;
+#include "variants.def"
+#undef KVANT_TUNED
 
 static const cudasim_kernel *const kernels[] = {
 #define KVANT_KERNEL(name, params, count, names, shape, exactness) &cudasim_kernel_##name,
 #include "kernels.def"
 #undef KVANT_KERNEL
+#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+    &cudasim_kernel_##kernel##_##variant,
+#include "variants.def"
+#undef KVANT_TUNED
 };
 
 const cudasim_kernel *cudasim_find_kernel(const char *name)

@@ -33,6 +33,10 @@ struct alignas(8) int2 {
     int x, y;
 };
 
+struct alignas(8) uint2 {
+    unsigned int x, y;
+};
+
 struct alignas(16) uint4 {
     unsigned int x, y, z, w;
 };
@@ -60,6 +64,18 @@ static inline float __uint_as_float(unsigned int u)
 static inline int __popc(unsigned int u)
 {
     return __builtin_popcount(u);
+}
+
+/* Four of the eight bytes of x and y, chosen by the low three bits of the nibbles of `selector`. */
+static inline unsigned int __byte_perm(unsigned int x, unsigned int y, unsigned int selector)
+{
+    unsigned long long bytes = static_cast<unsigned long long>(y) << 32 | x;
+    unsigned int chosen = 0u;
+    for (int i = 0; i < 4; i++) {
+        unsigned int byte = selector >> (4 * i) & 7u;
+        chosen |= static_cast<unsigned int>(bytes >> (8u * byte) & 255u) << (8 * i);
+    }
+    return chosen;
 }
 
 /* ---- products of packed integers ---- */
@@ -148,6 +164,36 @@ static inline unsigned int cudasim_ballot(unsigned int, bool predicate, int line
 
 #define __any_sync(mask, predicate) (cudasim_ballot(mask, predicate, __LINE__) != 0u)
 #define __all_sync(mask, predicate) (cudasim_ballot(mask, !(predicate), __LINE__) == 0u)
+
+/* ---- products of matrices, in the place of cuda/mma.cuh, which describes them ---- */
+
+#define KVANT_CUDA_MMA_CUH
+#define kv_mma_signed(sums, a, b) cudasim_mma<signed char>(sums, a, b, __LINE__)
+#define kv_mma_unsigned(sums, a, b) cudasim_mma<unsigned char>(sums, a, b, __LINE__)
+
+static inline unsigned int cudasim_posted_byte(unsigned int lane, unsigned int i, unsigned int byte)
+{
+    return cudasim_posted_word(lane, i) >> (8u * byte) & 255u;
+}
+
+template <class B>
+static inline void cudasim_mma(int sums[4], const unsigned int a[4], const unsigned int b[2],
+                               int line)
+{
+    const unsigned int words[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+    cudasim_meet_warp_with(words, 6u, line);
+    for (unsigned int i = 0u; i < 4u; i++) {
+        unsigned int row = cudasim_lane() / 4u; /* and row + 8 from i = 2 on */
+        unsigned int column = cudasim_lane() % 4u * 2u + i % 2u;
+        for (unsigned int k = 0u; k < 32u; k++) {
+            unsigned int code =
+                cudasim_posted_byte(row * 4u + k % 16u / 4u, k / 16u * 2u + i / 2u, k % 4u);
+            unsigned int other =
+                cudasim_posted_byte(column * 4u + k % 16u / 4u, 4u + k / 16u, k % 4u);
+            sums[i] += static_cast<int>(code) * static_cast<B>(other);
+        }
+    }
+}
 
 /* ---- calling a kernel with the driver's array of pointers to its parameters ---- */
 

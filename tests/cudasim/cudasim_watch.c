@@ -15,9 +15,12 @@
 
 enum { SHARED_PATTERN = 0xcd, GUARD = 1 << 10, RECENT = 4 };
 
-/* kvant_attention computes four rows at a time, of which the last may not exist; what it reads for
- * those was not written, and what comes of it is not stored. */
-static const char reads_missing_rows[] = "kvant_attention";
+/* kvant_attention and its variants compute up to four rows at a time, of which the last may not
+ * exist; what they read for those was not written, and what comes of it is not stored. */
+static int reads_missing_rows(const char *kernel)
+{
+    return strcmp(kernel, "kvant_attention") == 0 || strcmp(kernel, "kvant_attention_mma") == 0;
+}
 
 /* Shared memory of a block, and which of its bytes were written. */
 typedef struct {
@@ -51,7 +54,7 @@ static void begin_shared(shared_memory *shared, const char *kind, const char *st
 
 void cudasim_watch_launch(const cudasim_kernel *kernel, size_t dynamic_bytes, void *const *params)
 {
-    watch.is_strict = strcmp(kernel->name, reads_missing_rows) != 0;
+    watch.is_strict = !reads_missing_rows(kernel->name);
     begin_shared(&watch.fixed, "shared", kernel->shared, kernel->shared_bytes);
     begin_shared(&watch.dynamic, "dynamic shared", cudasim_dynamic_shared, dynamic_bytes);
     memset(watch.recent, 0, sizeof watch.recent);

@@ -147,7 +147,12 @@ def main():
             else:
                 check_pointers(path, parameters, params_struct, bindings)
 
-    known = {kernel[0] for kernel in kernels}
+    tuned = {"_".join(pair) for pair in
+             re.findall(r"^KVANT_TUNED\((\w+), (\w+),", read("backends/variants.def"), re.M)}
+    for name in tuned:
+        if not exists("cuda/{}.cu".format(name)):
+            finding("cuda/{}.cu".format(name), 1, "missing: variants.def lists it")
+    known = {kernel[0] for kernel in kernels} | tuned
     for language, extension in (("cl", ".cl"), ("shaders", ".comp"), ("cuda", ".cu")):
         for path in tree((language + "/",), (extension,)):
             if path[len(language) + 1:-len(extension)] not in known:

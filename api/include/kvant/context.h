@@ -86,10 +86,11 @@ typedef struct kvant_device_info {
     uint64_t max_buffer_bytes;
     uint64_t memory_bytes; /* 0: unknown */
     uint32_t lanes;
+    char variants[64]; /* tuned kernels: "attention=mma from 3 rows", "baseline"; "" until opened */
 } kvant_device_info;
 
 #define KVANT_DEVICE_INFO_INIT                                                                     \
-    {sizeof(kvant_device_info), "", "", "", "", "", "", KVANT_DEVICE_REFERENCE, -1, 0, 0, 0}
+    {sizeof(kvant_device_info), "", "", "", "", "", "", KVANT_DEVICE_REFERENCE, -1, 0, 0, 0, ""}
 
 /* Selects and opens a device, and proves its arithmetic exact. Every item of the selection that is
  * passed over is reported through the diagnostic callback, and so is what was chosen.

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Choosing variants of kernels from the table.
+ */
+#include "variants.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "params.h"
+
+typedef struct {
+    kvant_kernel kernel;
+    kvant_variant variant;
+    uint32_t capability;
+    uint32_t least_rows;
+    const char *kernel_name;
+} tuned_row;
+
+static const tuned_row table[] = {
+#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+    {KVANT_KERNEL_##kernel, KVANT_VARIANT_##variant, capability, least_rows, #kernel},
+#include "variants.def"
+#undef KVANT_TUNED
+};
+
+enum { ROWS = sizeof table / sizeof table[0] };
+
+static const char *const names[KVANT_VARIANT_COUNT] = {
+    [KVANT_VARIANT_baseline] = "baseline",
+    [KVANT_VARIANT_mma] = "mma",
+};
+
+/* What a message says of a device that lacks the capability. */
+static const char *capability_text(uint32_t capability)
+{
+    return capability == KVANT_CAPABILITY_INT8_MMA
+               ? "matrix products of 8-bit integers (CUDA: compute capability 8.0)"
+               : "another capability";
+}
+
+const char *kvant_variant_name(kvant_variant variant)
+{
+    return names[variant];
+}
+
+static int is_possible(const tuned_row *row, uint32_t capabilities)
+{
+    return (row->capability & capabilities) == row->capability;
+}
+
+int kvant_variant_is_possible(kvant_kernel kernel, kvant_variant variant, uint32_t capabilities)
+{
+    for (int i = 0; i < ROWS; i++) {
+        if (table[i].kernel == kernel && table[i].variant == variant) {
+            return is_possible(&table[i], capabilities);
+        }
+    }
+    return variant == KVANT_VARIANT_baseline;
+}
+
+static int find_name(const char *text, kvant_variant *out_variant)
+{
+    for (int i = 0; i < KVANT_VARIANT_COUNT; i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out_variant = (kvant_variant)i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int kvant_variant_read(const char *text, uint32_t capabilities, kvant_variant_choice *out_choice,
+                       char *message, size_t size)
+{
+    *out_choice = (kvant_variant_choice){0, KVANT_VARIANT_baseline};
+    if (text == NULL || text[0] == '\0') {
+        return 1;
+    }
+    kvant_variant variant = KVANT_VARIANT_baseline;
+    if (!find_name(text, &variant)) {
+        size_t used = (size_t)snprintf(message, size, "unknown variant \"%.40s\"; there are", text);
+        for (int i = 0; i < KVANT_VARIANT_COUNT && used < size; i++) {
+            used += (size_t)snprintf(message + used, size - used, "%s%s", i == 0 ? " " : ", ",
+                                     names[i]);
+        }
+        return 0;
+    }
+    uint32_t missing = 0;
+    for (int i = 0; i < ROWS; i++) {
+        if (table[i].variant == variant) {
+            missing = table[i].capability & ~capabilities;
+            if (missing == 0) {
+                break;
+            }
+        }
+    }
+    if (missing != 0) {
+        snprintf(message, size, "the variant %s needs %s, which this device does not have",
+                 names[variant], capability_text(missing));
+        return 0;
+    }
+    *out_choice = (kvant_variant_choice){1, variant};
+    return 1;
+}
+
+/* Query rows that share a KV head. Kernels without query rows have none. */
+static uint32_t query_rows(kvant_kernel kernel, const void *params)
+{
+    if (kernel != KVANT_KERNEL_attention) {
+        return 0;
+    }
+    const kv_attention_params *p = params;
+    return p->q_heads / p->kv_heads * p->queries;
+}
+
+kvant_variant kvant_variant_of_launch(kvant_kernel kernel, const void *params,
+                                      uint32_t capabilities, kvant_variant_choice choice)
+{
+    kvant_variant best = KVANT_VARIANT_baseline;
+    if (choice.is_forced) {
+        return kvant_variant_is_possible(kernel, choice.variant, capabilities) ? choice.variant
+                                                                               : best;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        if (table[i].kernel == kernel && is_possible(&table[i], capabilities) &&
+            query_rows(kernel, params) >= table[i].least_rows) {
+            best = table[i].variant;
+        }
+    }
+    return best;
+}
+
+void kvant_variant_describe(uint32_t capabilities, kvant_variant_choice choice, char *text,
+                            size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < ROWS && used < size; i++) {
+        const tuned_row *row = &table[i];
+        if (!is_possible(row, capabilities) ||
+            (choice.is_forced && choice.variant != row->variant)) {
+            continue;
+        }
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used != 0 ? ", " : "",
+                                 row->kernel_name, names[row->variant]);
+        if (!choice.is_forced && used < size) {
+            used += (size_t)snprintf(text + used, size - used, " from %u rows", row->least_rows);
+        }
+    }
+    if (used == 0) {
+        snprintf(text, size, "baseline");
+    }
+}

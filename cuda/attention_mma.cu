@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The variant of attention on matrix units for 8-bit integers, from compute capability 8.0 on. The
+ * same steps, operands and sums as attention.cu, so the same bits; f16 segments, whose float order
+ * is fixed, go the baseline's way.
+ */
+#include "attention_mma.cuh"
+#include "attention_steps.cuh"
+
+struct kv_by_tiles {
+    template <kv_u32 BITS>
+    KV_FN void scores(const kv_split &s, kv_attention_shared &shared, const kv_scoring &scoring,
+                      kv_u32 lanes, kv_u32 team, kv_u32 first, kv_u32 end)
+    {
+        kv_score_tiles<BITS>(s, shared, scoring, lanes, team, first, end);
+    }
+
+    template <kv_u32 BITS>
+    KV_FN void output(const kv_split &s, kv_attention_shared &shared, kv_u32 first_channel,
+                      kv_u32 channels)
+    {
+        kv_output_tiles<BITS>(s, shared, first_channel, channels);
+    }
+};
+
+/* Six blocks a multiprocessor: 80 registers a lane. With fewer sm_90 would spill by default. */
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES, 6)
+kvant_attention_mma(const kv_attention_params p, const kv_u32 *__restrict__ store,
+                    const kv_u32 *__restrict__ queries, const kv_u32 *__restrict__ positions,
+                    kv_u32 *partials)
+{
+    __shared__ kv_attention_shared shared;
+    kv_attention<kv_by_tiles>(p, store, queries, positions, partials, shared);
+}
