@@ -9,6 +9,7 @@
  *   CUDASIM_DEVICES   devices to offer, 1 unless set
  *   CUDASIM_THREADS   most threads a block can have, 32 unless set, a multiple of 32 up to 1024
  *   CUDASIM_CAPABILITY  compute capability, 75 unless set
+ *   CUDASIM_CAPTURE   set: the streams count as under capture, and calls that it forbids return 900
  *   CUDASIM_ORDER     reverse: the last thread of a block goes first, which shows other races
  *   CUDASIM_NAME      another name for the devices, to see how a real driver's are treated
  *   CUDASIM_CONTRACT  set: the kernels count as compiled with another contract

@@ -73,6 +73,22 @@ static int planned_failure(const char *function)
     return ++calls == nth ? code : OK;
 }
 
+/* What a stream under capture refuses: calls that wait for it or ask how far it is, and all that
+ * allocates or loads. */
+static int is_refused_by_capture(const char *function)
+{
+    static const char *const capturable[] = {
+        "cuCtxPushCurrent_v2",  "cuEventRecord",        "cuGetErrorName",       "cuLaunchKernel",
+        "cuMemcpyDtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemcpyHtoDAsync_v2", "cuMemsetD32Async",
+    };
+    for (size_t i = 0; i < sizeof capturable / sizeof capturable[0]; i++) {
+        if (strcmp(function, capturable[i]) == 0) {
+            return 0;
+        }
+    }
+    return getenv("CUDASIM_CAPTURE") != NULL;
+}
+
 static int is_fault(int code)
 {
     return code == 214 || code == 700 || code == 702 || (code >= 714 && code <= 719);
@@ -91,6 +107,9 @@ int cudasim_begin(const char *function, int needs_context)
     }
     if (!is_initialised && strcmp(function, "cuInit") != 0) {
         return NOT_INITIALIZED;
+    }
+    if (is_refused_by_capture(function)) {
+        return CAPTURE_UNSUPPORTED;
     }
     if (!needs_context) {
         return OK;

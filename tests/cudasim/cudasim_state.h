@@ -21,7 +21,8 @@ enum {
     INVALID_CONTEXT = 201,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
-    NOT_READY = 600
+    NOT_READY = 600,
+    CAPTURE_UNSUPPORTED = 900
 };
 
 typedef unsigned long long address;
