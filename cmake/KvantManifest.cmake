@@ -16,15 +16,15 @@ foreach(line IN LISTS manifest)
     endforeach()
 endforeach()
 
-# KVANT_TUNED_KERNELS: kernel_variant for each line of backends/variants.def.
-file(STRINGS ${PROJECT_SOURCE_DIR}/backends/variants.def variants REGEX "^KVANT_TUNED\\(")
+# KVANT_TUNED_KERNELS: kernel_variant for each entry of api/contract/variants.def.
+file(STRINGS ${PROJECT_SOURCE_DIR}/api/contract/variants.def variants REGEX "^KVANT_TUNED\\(")
 set(KVANT_TUNED_KERNELS)
 foreach(line IN LISTS variants)
     string(REGEX REPLACE "^KVANT_TUNED\\(([a-z_]+), ([a-z0-9_]+),.*" "\\1_\\2" name "${line}")
     list(APPEND KVANT_TUNED_KERNELS ${name})
 endforeach()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-    ${PROJECT_SOURCE_DIR}/backends/variants.def)
+    ${PROJECT_SOURCE_DIR}/api/contract/variants.def)
 
 set(contract_files lang.h arith.h layout.h params.h kernels.def)
 set(contract_text "")

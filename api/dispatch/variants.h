@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which variant of a kernel a launch gets: a pure function of the table backends/variants.def, the
+ * Which variant of a kernel a launch gets: a pure function of the table variants.def, the
  * device's capabilities, the launch's parameters and what KVANT_VARIANT asks for.
  */
 #ifndef KVANT_DISPATCH_VARIANTS_H

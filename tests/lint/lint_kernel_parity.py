@@ -148,7 +148,7 @@ def main():
                 check_pointers(path, parameters, params_struct, bindings)
 
     tuned = {"_".join(pair) for pair in
-             re.findall(r"^KVANT_TUNED\((\w+), (\w+),", read("backends/variants.def"), re.M)}
+             re.findall(r"^KVANT_TUNED\((\w+), (\w+),", read("api/contract/variants.def"), re.M)}
     for name in tuned:
         if not exists("cuda/{}.cu".format(name)):
             finding("cuda/{}.cu".format(name), 1, "missing: variants.def lists it")
