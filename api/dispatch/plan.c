@@ -23,7 +23,8 @@ static uint64_t extrema_items(const kv_quantize_params *p, uint32_t lanes)
     if (kv_is_channelwise(p->grouping) != 0u) {
         return p->heads * columns_of(p->dim) * divide_up(p->tokens, KV_CHUNK);
     }
-    return divide_up(p->tokens, KV_EXTREMA_ROWS(lanes)) * p->heads;
+    uint64_t rows = divide_up(p->tokens, KV_EXTREMA_ROWS(lanes)) * p->heads;
+    return KV_IS_NARROW(lanes) ? rows : rows * columns_of(p->dim);
 }
 
 static uint64_t encode_items(const kv_quantize_params *p, uint32_t lanes)

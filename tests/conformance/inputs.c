@@ -149,7 +149,7 @@ void kvant_store_element(kv_u32 *words, kv_u32 i, kv_u32 dtype, float x)
 
 /* The strides of the layout, and in *elements the length of the whole tensor. */
 static kv_view describe(kvant_view_kind layout, kv_u32 dtype, uint32_t rows, uint32_t heads,
-                        uint32_t dim, uint32_t odd, uint32_t *elements)
+                        uint32_t dim, uint32_t padding, uint32_t *elements)
 {
     kv_view view = {.dtype = dtype, .wrap = KV_NO_OFFSET, .channel_stride = 1u};
     uint32_t tokens = rows;
@@ -166,8 +166,8 @@ static kv_view describe(kvant_view_kind layout, kv_u32 dtype, uint32_t rows, uin
     case KVANT_VIEW_PADDED:
         view.first = 2u;
         tokens = rows + 2u;
-        view.head_stride = dim + 6u + odd;
-        view.token_stride = heads * view.head_stride + 4u + odd;
+        view.head_stride = dim + 6u + padding;
+        view.token_stride = heads * view.head_stride + 4u + padding;
         break;
     case KVANT_VIEW_RING:
         tokens = rows + 3u;
@@ -187,15 +187,15 @@ static kv_view describe(kvant_view_kind layout, kv_u32 dtype, uint32_t rows, uin
 }
 
 static kv_view add_view(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_view_kind layout,
-                        kv_u32 dtype, uint32_t rows, uint32_t heads, uint32_t dim, uint32_t odd)
+                        kv_u32 dtype, uint32_t rows, uint32_t heads, uint32_t dim, uint32_t padding)
 {
     uint32_t elements = 0;
-    kv_view view = describe(layout, dtype, rows, heads, dim, odd, &elements);
-    uint32_t words = dtype == KV_DTYPE_F32 ? elements + odd : (elements + odd + 1u) / 2u;
+    kv_view view = describe(layout, dtype, rows, heads, dim, padding, &elements);
+    uint32_t words = dtype == KV_DTYPE_F32 ? elements + padding : (elements + padding + 1u) / 2u;
     uint32_t base = kvant_trial_region(trial, buffer, words);
     view.offset = dtype == KV_DTYPE_F32 ? base : base * 2u;
     if (layout == KVANT_VIEW_PADDED) {
-        view.offset += odd;
+        view.offset += padding;
     }
     return view;
 }
@@ -204,7 +204,8 @@ kv_view kvant_add_tensor(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_v
                          kv_u32 dtype, uint32_t rows, uint32_t heads, uint32_t dim,
                          kvant_input_kind kind)
 {
-    kv_view view = add_view(trial, buffer, layout, dtype, rows, heads, dim, 1u);
+    uint32_t padding = rows % 2u != 0u ? 1u : 4u; /* not at an even element; not at 16 bytes */
+    kv_view view = add_view(trial, buffer, layout, dtype, rows, heads, dim, padding);
     for (uint32_t row = 0; row < rows; row++) {
         for (uint32_t head = 0; head < heads; head++) {
             for (uint32_t channel = 0; channel < dim; channel++) {

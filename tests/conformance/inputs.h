@@ -33,7 +33,7 @@ typedef enum {
 #define KVANT_VIEW_KINDS(X)                                                                        \
     X(PACKED, "packed")                                                                            \
     X(HEAD_MAJOR, "headmajor")                                                                     \
-    X(PADDED, "padded")         /* odd offset, odd strides, a first row */                         \
+    X(PADDED, "padded")         /* offset, strides: odd, or multiples of 2; a first row */         \
     X(TRANSPOSED, "transposed") /* channel stride is not 1 */                                      \
     X(RING, "ring")             /* rows wrap round */
 
