@@ -56,9 +56,11 @@ KV_INLINE void load_token_parameters(const kv_quantize_params *p, __global const
     for (kv_u32 i = 0u; i * length < part->columns * KV_COLUMN; i++) {
         kv_u32 group = kv_group_index(p->grouping, p->group_length, p->capacity, p->dim, part->head,
                                       p->token + part->first, part->channel + i * length);
-        for (kv_u32 t = 0u; t < block->tokens; t += KV_WIDTH) {
-            kv_words words = kv_load_strided(&store[p->params_offset + group + t * step], step,
-                                             block->tokens - t);
+        /* to the end of the last tile: the last one again past the event's end */
+        for (kv_u32 t = 0u; t < ((block->tokens + TILE - 1u) & ~(TILE - 1u)); t += KV_WIDTH) {
+            kv_u32 from = kv_min_u32(t, block->tokens - 1u);
+            kv_words words = kv_load_strided(&store[p->params_offset + group + from * step], step,
+                                             block->tokens - from);
             kv_floats minima = is_symmetric != 0u ? (kv_floats)(0.0f) : kv_minima(words, 0u);
             KV_STORE(minima, &block->token_minima[i][t]);
             KV_STORE(kv_operand_inverses(kv_scales(words), 1.0f), &block->token_inverses[i][t]);

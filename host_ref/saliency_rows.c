@@ -24,6 +24,7 @@ void kvant_ref_saliency_rows(const void *params_words, kv_u32 *const *bindings)
             kv_f32 scores[KV_SPLIT_TOKENS];
             kv_f32 largest = KV_MASKED;
             for (kv_u32 token = first; token < end; token++) {
+                scores[token - first] = KV_MASKED;
                 if (kv_saliency_visible(p, scratch, probe, token) != 0u) {
                     scores[token - first] = kv_saliency_score(p, scratch, item, kv_head, token);
                     largest = kv_max(largest, scores[token - first]);

@@ -254,8 +254,7 @@ static double run(const machine *m, int variant, const launch *l)
     cl_kernel kernel = m->kernels[variant];
     check(clSetKernelArg(kernel, 0, sizeof l->params, &l->params), "clSetKernelArg");
     for (cl_uint i = 0; i < 4u; i++) {
-        check(clSetKernelArg(kernel, i + 1u, sizeof l->buffers[i], &l->buffers[i]),
-              "clSetKernelArg");
+        check(clSetKernelArg(kernel, i + 1u, sizeof(cl_mem), &l->buffers[i]), "clSetKernelArg");
     }
     double start = microseconds();
     check(clEnqueueNDRangeKernel(m->queue, kernel, 3, NULL, l->groups, lanes, 0, NULL, NULL),

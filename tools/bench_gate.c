@@ -104,22 +104,21 @@ static int compare_output(const bench_output *a, const bench_output *b, const be
                           tool_error *error)
 {
     uint16_t *halves[2] = {malloc((size_t)a->bytes), malloc((size_t)a->bytes)};
-    int result = 0;
     if (halves[0] == NULL || halves[1] == NULL) {
-        result = tool_error_memory(error);
+        free(halves[0]);
+        free(halves[1]);
+        return tool_error_memory(error);
     }
-    kvant_status status = KVANT_OK;
-    if (result == 0) {
-        status = kvant_buffer_read(a->buffer, 0, halves[0], a->bytes);
-    }
-    if (result == 0 && status == KVANT_OK) {
+    int result = 0;
+    kvant_status status = kvant_buffer_read(a->buffer, 0, halves[0], a->bytes);
+    if (status == KVANT_OK) {
         status = kvant_buffer_read(b->buffer, 0, halves[1], a->bytes);
     }
     if (status != KVANT_OK) {
         result = tool_error_library(error, status, kind->name);
-    } else if (result == 0 && a->is_bounded && !is_near(halves[0], halves[1], a->bytes / 2u)) {
+    } else if (a->is_bounded && !is_near(halves[0], halves[1], a->bytes / 2u)) {
         result = fail(error, kind, a->what, "differ by more than the bound from");
-    } else if (result == 0 && !a->is_bounded && memcmp(halves[0], halves[1], a->bytes) != 0) {
+    } else if (!a->is_bounded && memcmp(halves[0], halves[1], a->bytes) != 0) {
         result = fail(error, kind, a->what, "are not, bit for bit,");
     }
     free(halves[0]);

@@ -131,7 +131,8 @@ static int next_tick(int first, int last, int index, double *out_tick)
 {
     static const double few[] = {1.0, 2.0, 5.0};
     int each = last - first <= 3 ? 3 : 1;
-    *out_tick = few[index % each] * pow(10.0, first + index / each);
+    int decade = first + index / each;
+    *out_tick = few[index % each] * pow(10.0, decade);
     return index <= each * (last - first);
 }
 

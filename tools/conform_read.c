@@ -41,7 +41,7 @@ static int read_owned(const cJSON *object, const char *name, int is_optional, ch
     if (item == NULL && is_optional) {
         return 0;
     }
-    if (!cJSON_IsString(item)) {
+    if (item == NULL || !cJSON_IsString(item)) {
         return tool_error_input(error, "\"%s\" is no text", name);
     }
     size_t size = strlen(item->valuestring) + 1u;
