@@ -17,13 +17,15 @@ die() {
 # Processors to build and test with.
 job_count() { nproc 2>/dev/null || echo 2; }
 
-# build PRESET: configures and builds it. The log of the configuration is kept in the build folder.
+# build PRESET: configures and builds it, or $targets of it. The log of the configuration is kept in
+# the build folder.
 build() {
     local preset=$1 log=build/$1-configure.log
     mkdir -p build
     say "== building the preset $preset in build/$preset"
     cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; die "the configuration failed"; }
-    cmake --build --preset "$preset" -j "$(job_count)" || die "the build failed"
+    # shellcheck disable=SC2086 # several targets
+    cmake --build --preset "$preset" -j "$(job_count)" ${targets:+--target $targets} || die "the build failed"
 }
 
 # left_out PRESET: what this machine's build does without, from the log of its configuration.

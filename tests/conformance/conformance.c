@@ -139,7 +139,7 @@ static void repeat(runner *r, kvant_case_record *record, kvant_case_fn run, cons
     }
     if (record->failed_repetitions != 0u && record->repetitions > 1u) {
         char first[1024];
-        snprintf(first, sizeof first, "%s", message);
+        snprintf(first, sizeof first, "%.1023s", message);
         snprintf(message, size, "%u of %u repetitions failed, the first with seed %llu: %s",
                  record->failed_repetitions, record->repetitions, (unsigned long long)record->seed,
                  first);
@@ -151,7 +151,7 @@ static void apply_row(kvant_case_record *record, const kvant_profile_row *row, c
                       char *message, size_t size)
 {
     char found[1024];
-    snprintf(found, sizeof found, "%s", message);
+    snprintf(found, sizeof found, "%.1023s", message);
     if (record->result == KVANT_CASE_FAILED) {
         record->result = KVANT_CASE_EXPECTED;
         snprintf(message, size, "expected: %s (%s)", row->reason, found);

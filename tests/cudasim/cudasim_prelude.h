@@ -137,7 +137,8 @@ static inline unsigned int atomicMax(unsigned int *address, unsigned int value)
 
 #define __syncthreads() cudasim_meet_block(__LINE__)
 #define __syncwarp() cudasim_meet_warp(0u, __LINE__)
-#define __shfl_sync(mask, value, lane) cudasim_shuffle(mask, value, (lane) % 32u, __LINE__)
+#define __shfl_sync(mask, value, lane)                                                             \
+    cudasim_shuffle(mask, value, static_cast<unsigned int>(lane) % 32u, __LINE__)
 #define __shfl_xor_sync(mask, value, lanes)                                                        \
     cudasim_shuffle(mask, value, cudasim_lane() ^ (lanes), __LINE__)
 #define __shfl_up_sync(mask, value, lanes)                                                         \
