@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <cpuid.h>
-#endif
 
 #include "opencl_internal.h"
 
@@ -265,21 +262,6 @@ static size_t most_lanes(const kvant_opencl_api *api, cl_device_id id)
     return most;
 }
 
-/* An OpenCL CPU is this processor. What its compiler targets may be less than what it has; kernels
- * use VNNI only where the compiler targets AVX-512, so that the system saves its registers. */
-static const char *instruction_options(cl_device_type type)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    unsigned eax, ebx, ecx, edx;
-    if ((type & CL_DEVICE_TYPE_CPU) != 0 && __get_cpuid_count(7u, 0u, &eax, &ebx, &ecx, &edx) &&
-        (ecx & bit_AVX512VNNI) != 0u) {
-        return " -D KV_VNNI";
-    }
-#endif
-    (void)type;
-    return "";
-}
-
 static void choose_limits(kvant_backend_device *device, cl_device_type type,
                           kvant_backend_limits *limits)
 {
@@ -301,8 +283,8 @@ static void choose_limits(kvant_backend_device *device, cl_device_type type,
         .max_groups = MAX_GROUPS,
         .parallel_groups = is_gpu ? 8u * units : units,
     };
-    snprintf(device->options, sizeof device->options, "-cl-std=CL1.2 -D KV_LANES=%u%s",
-             (unsigned)device->lanes, instruction_options(type));
+    snprintf(device->options, sizeof device->options, "-cl-std=CL1.2 -D KV_LANES=%u",
+             (unsigned)device->lanes);
 }
 
 static kvant_status open_queue(kvant_backend_device *device, cl_platform_id platform)
