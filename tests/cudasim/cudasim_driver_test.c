@@ -2,7 +2,7 @@
  *
  * The simulated driver's functions: streams do their work in order and no earlier than something
  * waits, events mark it, copies that need not wait do not, launches have their limits, and the
- * device claims no more than it has.
+ * device claims no more than it is asked to.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -264,6 +264,11 @@ static void attributes_are_those_of_a_plain_device(void **state)
     assert_int_equal(cu.cuDeviceGetAttribute(&major, MAJOR, 0), OK);
     assert_int_equal(cu.cuDeviceGetAttribute(&minor, MINOR, 0), OK);
     assert_true(major * 10 + minor < 80); /* no 8-bit mma.m16n8k32, no cp.async */
+    setenv("CUDASIM_CAPABILITY", "86", 1);
+    assert_int_equal(cu.cuDeviceGetAttribute(&major, MAJOR, 0), OK);
+    assert_int_equal(cu.cuDeviceGetAttribute(&minor, MINOR, 0), OK);
+    unsetenv("CUDASIM_CAPABILITY");
+    assert_int_equal(major * 10 + minor, 86);
     const int others[] = {COPY_ENGINES, COOPERATIVE_LAUNCH, POOLS};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         assert_int_equal(cu.cuDeviceGetAttribute(&value, others[i], 0), INVALID_VALUE);
