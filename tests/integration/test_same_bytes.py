@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# test_same_bytes.py KVANT: the trained model on every device: each recipe leaves the same digest of the
-# compressed cache and generates the same text as on the host reference.
+# test_same_bytes.py KVANT [BACKEND]: the trained model on every device, or on those of one backend: each
+# recipe leaves the same digest of the compressed cache and generates the same text as on the host reference.
+import sys
+
 from integration_common import MODEL, check, kvant_json, need_model, skip
 
 RECIPES = ["f16", "int8-token", "int4", "kivi2", "kivi4", "zipcache",
@@ -23,7 +25,9 @@ def run(backend, recipe):
 
 def main():
     need_model()
-    devices = [d for d in kvant_json("devices")["devices"] if d["backend"] != "host"]
+    backend = sys.argv[2] if len(sys.argv) > 2 else None
+    devices = [d for d in kvant_json("devices")["devices"]
+               if d["backend"] != "host" and backend in (None, d["backend"])]
     if not devices:
         skip("no device besides the host reference")
     for recipe in RECIPES:
