@@ -229,7 +229,7 @@ void kvant_html_matrix(const kvant_conformance_report *reports, size_t count, FI
 
 /* ---- agreement ----------------------------------------------------------------------------- */
 
-static void write_agreement(const kvant_agreement *group, FILE *file)
+static void write_agreement(const kvant_agreement *group, int with_measure, FILE *file)
 {
     if (group->compared == 0u) {
         fputs("<td class=\"count\">–</td>", file);
@@ -246,11 +246,25 @@ static void write_agreement(const kvant_agreement *group, FILE *file)
         kvant_write_xml_text(file, group->first);
         fprintf(file, "\">first: %.28s…</small>", group->first);
     }
-    if (group->worst.name[0] != '\0') {
+    if (with_measure && group->worst.name[0] != '\0') {
         fputs("<small>", file);
         kvant_html_measure(file, &group->worst);
         fputs("</small>", file);
     }
+    fputs("</td>", file);
+}
+
+/* The worst measure of the attention cases of both devices beside its bound. */
+static void write_attention_error(const kvant_measure *worst, FILE *file)
+{
+    if (worst->name[0] == '\0') {
+        fputs("<td class=\"count\">–</td>", file);
+        return;
+    }
+    int is_held =
+        worst->kind == KVANT_AT_MOST ? worst->value <= worst->bound : worst->value >= worst->bound;
+    fprintf(file, "<td class=\"count %s\">", is_held ? "good" : "bad");
+    kvant_html_measure(file, worst);
     fputs("</td>", file);
 }
 
@@ -282,12 +296,15 @@ static void write_pair(const kvant_conformance_report *a, const kvant_conformanc
     kvant_write_xml_text(file, b->device);
     fputs("</small></td>", file);
     if (reason != NULL) {
-        fprintf(file, "<td colspan=\"%d\">cannot be compared: %s</td>", KVANT_CASE_GROUP_COUNT,
+        fprintf(file, "<td colspan=\"%d\">cannot be compared: %s</td>", KVANT_CASE_GROUP_COUNT + 1,
                 reason);
     } else {
         for (int i = 0; i < KVANT_CASE_GROUP_COUNT; i++) {
             if (used[i]) {
-                write_agreement(&groups[i], file);
+                write_agreement(&groups[i], i != KVANT_CASES_ATTENTION, file);
+            }
+            if (used[i] && i == KVANT_CASES_ATTENTION) {
+                write_attention_error(&groups[i].worst, file);
             }
         }
     }
@@ -304,7 +321,8 @@ void kvant_html_agreement(const kvant_conformance_report *reports, size_t count,
         return;
     }
     fputs("<p class=\"lead\">Devices compared with each other: cases in which what they computed "
-          "differs in any word, of the cases that both ran with the same inputs.</p>\n"
+          "differs in any word, of the cases that both ran with the same inputs; and the worst "
+          "measure of either device beside its bound.</p>\n"
           "<div class=\"table\"><table><thead><tr><th>devices</th>",
           file);
     int used[KVANT_CASE_GROUP_COUNT];
@@ -313,6 +331,9 @@ void kvant_html_agreement(const kvant_conformance_report *reports, size_t count,
         if (used[i]) {
             fprintf(file, "<th class=\"count\">%s</th>",
                     kvant_case_group_name((kvant_case_group)i));
+        }
+        if (used[i] && i == KVANT_CASES_ATTENTION) {
+            fputs("<th class=\"count\">attention: worst error against its bound</th>", file);
         }
     }
     fputs("</tr></thead>\n<tbody>\n", file);

@@ -147,6 +147,12 @@ static void page_has_the_figures(void **state)
              "<td class=\"count bad\">%zu of %zu<small>%llu words off the reference</small>",
              codes->differing, codes->compared, (unsigned long long)codes->words);
     check_contains(page, text);
+    const kvant_measure *error = &groups[KVANT_CASES_ATTENTION].worst;
+    check_contains(page, ">attention: worst error against its bound</th>");
+    assert_string_equal(error->name, "NMSE");
+    snprintf(text, sizeof text, "<td class=\"count %s\">NMSE %.3g ≤ 1e-06</td>",
+             error->value <= 1e-6 ? "good" : "bad", error->value);
+    check_contains(page, text);
     for (size_t i = 0; i < reports[WRONG].case_count; i++) {
         const kvant_case_record *record = &reports[WRONG].cases[i];
         if (record->mismatch.differing != 0u) {
