@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env.h"
 #include "text_table.h"
 #include "tool_commands.h"
 #include "tool_device.h"
+#include "variants.h"
 
 enum { MOST_DEVICES = 64, MOST_ABSENT = 16 };
 
@@ -70,6 +72,11 @@ static void open_each(listing *list)
     }
 }
 
+static const char *exactness(const found_device *device)
+{
+    return device->failure[0] != '\0' ? "not opened" : device->info.exact > 0 ? "yes" : "no";
+}
+
 static void print_text(const listing *list, int verbose)
 {
     text_table table;
@@ -83,7 +90,7 @@ static void print_text(const listing *list, int verbose)
         const kvant_device_info *info = &list->devices[i].info;
         text_table_cell(&table, "%s", info->select);
         text_table_cell(&table, "%s", tool_kind_name(info->kind));
-        text_table_cell(&table, "%s", info->exact > 0 ? "yes" : info->exact == 0 ? "no" : "fails");
+        text_table_cell(&table, "%s", exactness(&list->devices[i]));
         text_table_cell(&table, "%s", info->name);
         text_table_cell(&table, "%s", info->driver);
         if (verbose) {
@@ -94,7 +101,7 @@ static void print_text(const listing *list, int verbose)
     text_table_release(&table);
     for (size_t i = 0; i < list->device_count; i++) {
         if (list->devices[i].failure[0] != '\0') {
-            printf("%s: %s\n", list->devices[i].info.select, list->devices[i].failure);
+            printf("%s: not opened: %s\n", list->devices[i].info.select, list->devices[i].failure);
         }
     }
     for (size_t i = 0; i < list->absent_count; i++) {
@@ -140,9 +147,23 @@ static int print_json(const listing *list)
     return json_print(root, stdout);
 }
 
+/* A variant that no kernel has is a mistake of the user, not of each device. */
+static int check_variant(tool_error *error)
+{
+    kvant_variant_choice choice;
+    char reason[300];
+    if (!kvant_variant_read(kvant_env_variant(), UINT32_MAX, &choice, reason, sizeof reason)) {
+        return tool_error_input(error, "KVANT_VARIANT: %s", reason);
+    }
+    return 0;
+}
+
 static int list_devices(listing *list, const tool_globals *globals, int json, int verbose,
                         tool_error *error)
 {
+    if (check_variant(error) != 0) {
+        return -1;
+    }
     if (globals->backend != NULL) {
         tool_device device;
         if (tool_device_open(&device, globals->quiet ? NULL : "devices", globals->backend, 0,

@@ -138,6 +138,10 @@ def test_devices():
     assert known == {"cuda", "vulkan", "opencl", "host"}
     out, _ = kvant("devices", "--backend", "host")
     assert all(select in out for select in selects) and "--backend chooses host:0" in out
+    refused("devices", names=["KVANT_VARIANT", '"foo"', "baseline"], env={"KVANT_VARIANT": "foo"})
+    out, _ = kvant("devices", env={"KVANT_VARIANT": "mma"})
+    assert "host:0: not opened: " in out and "which this device does not have" in out
+    assert "fails" not in out
 
 
 def test_simulated():

@@ -28,7 +28,7 @@ def kvant(*arguments, code=0, env=None):
     return out, err
 
 
-def refused(*arguments, names=(), code=2):
-    _, err = kvant(*arguments, code=code)
+def refused(*arguments, names=(), code=2, env=None):
+    _, err = kvant(*arguments, code=code, env=env)
     for name in names:
         assert name in err, (name, err)
