@@ -359,7 +359,8 @@ static int work(conform_work *w, const tool_globals *globals, tool_error *error)
     if (w->list) {
         return list_cases(w, error);
     }
-    if (read_profile(w, error) != 0 || choose_devices(w, globals, error) != 0) {
+    if (conform_files_check(&w->files, error) != 0 || read_profile(w, error) != 0 ||
+        choose_devices(w, globals, error) != 0) {
         return -1;
     }
     return run_all(w, error);

@@ -2,10 +2,12 @@
  *
  * Writes the reports of the conformance suite to files, and keeps lists of them.
  */
+#define _POSIX_C_SOURCE 200809L
 #include "conform_reports.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef void (*report_writer)(const kvant_conformance_report *reports, size_t count, FILE *file);
 
@@ -23,6 +25,34 @@ static int write_file(const char *path, report_writer write,
     int failed = ferror(file);
     failed = fclose(file) != 0 || failed;
     return failed ? tool_error_input(error, "%.200s could not be written to its end", path) : 0;
+}
+
+/* A file that was not there is not left behind; what is no plain file may not bear being opened
+ * twice. */
+static int check_file(const char *path, tool_error *error)
+{
+    struct stat found;
+    int is_there = path != NULL && stat(path, &found) == 0;
+    if (path == NULL || (is_there && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))) {
+        return 0;
+    }
+    FILE *file = fopen(path, "a");
+    if (file == NULL) {
+        return tool_error_input(error, "%.200s cannot be written", path);
+    }
+    fclose(file);
+    if (!is_there) {
+        remove(path);
+    }
+    return 0;
+}
+
+int conform_files_check(const conform_files *files, tool_error *error)
+{
+    return check_file(files->json, error) != 0 || check_file(files->junit, error) != 0 ||
+                   check_file(files->html, error) != 0
+               ? -1
+               : 0;
 }
 
 int conform_files_write(const conform_files *files, const kvant_conformance_report *reports,

@@ -15,6 +15,9 @@ typedef struct {
     const char *html;
 } conform_files;
 
+/* Refuses what cannot be opened for writing, before a run that takes long; changes no file. */
+int conform_files_check(const conform_files *files, tool_error *error);
+
 int conform_files_write(const conform_files *files, const kvant_conformance_report *reports,
                         size_t count, tool_error *error);
 

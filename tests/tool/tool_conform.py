@@ -50,8 +50,10 @@ def test_reports(folder):
     for case in found:
         assert {p.get("name") for p in case.iter("property")} >= {"rule", "reason"}
     assert "1 device · {} passed · 0 failed".format(report["passed"]) in read(page)
-    refused("conform", *SOME, "--json", os.path.join(folder, "no", "such", "folder"))
-    refused("conform", *SOME, "--html", os.path.join(folder, "no", "such", "folder"))
+    for option in ("--json", "--junit", "--html"):  # before a case runs
+        for path in (os.path.join(folder, "no", "such", "folder"), folder):
+            out, err = kvant("conform", *SOME, option, path, code=2)
+            assert out == "" and path + " cannot be written" in err, (out, err)
     bound, _ = conform(folder, "--backend", "host", "--filter", "oracle/prefill/*")
     for case in bound["cases"]:
         assert case["measure"]["name"] == "NMSE" and case["measure"]["bound"] == 1e-6
