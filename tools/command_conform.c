@@ -185,29 +185,44 @@ static void print_agreement(const conform_list *list)
     }
 }
 
+static int no_case(tool_error *error)
+{
+    return tool_error_input(error, "no case matches what was asked for: does the filter match a "
+                                   "name that --list prints?");
+}
+
 /* Writes the files and sums up. Exit code 0 only if cases passed and none failed. */
 static int conclude(const conform_work *w, const conform_list *list, tool_error *error)
 {
-    uint64_t failed = 0;
-    uint64_t passed = 0;
+    size_t counts[KVANT_CASE_RESULT_COUNT] = {0};
     for (size_t i = 0; i < list->count; i++) {
-        failed += list->reports[i].counts[KVANT_CASE_FAILED];
-        passed += list->reports[i].counts[KVANT_CASE_PASSED];
+        for (int j = 0; j < KVANT_CASE_RESULT_COUNT; j++) {
+            counts[j] += list->reports[i].counts[j];
+        }
     }
     print_agreement(list);
     if (conform_files_write(&w->files, list->reports, list->count, error) != 0) {
         return -1;
     }
+    size_t failed = counts[KVANT_CASE_FAILED];
     if (failed != 0u) {
-        snprintf(error->text, sizeof error->text, "%llu cases failed", (unsigned long long)failed);
+        snprintf(error->text, sizeof error->text, "%zu case%s failed", failed,
+                 failed != 1u ? "s" : "");
         error->code = TOOL_CHECK_FAILED;
         return -1;
     }
-    if (passed == 0u) {
-        return tool_error_input(error, "no case ran: does the filter match a name that --list "
-                                       "prints?");
+    if (counts[KVANT_CASE_PASSED] != 0u) {
+        return 0;
     }
-    return 0;
+    size_t others =
+        counts[KVANT_CASE_EXCLUDED] + counts[KVANT_CASE_SKIPPED] + counts[KVANT_CASE_EXPECTED];
+    return others == 0u
+               ? no_case(error)
+               : tool_error_input(error,
+                                  "no case passed: %zu excluded, %zu skipped, %zu failed as "
+                                  "expected",
+                                  counts[KVANT_CASE_EXCLUDED], counts[KVANT_CASE_SKIPPED],
+                                  counts[KVANT_CASE_EXPECTED]);
 }
 
 static int run_all(conform_work *w, tool_error *error)
@@ -244,8 +259,8 @@ static int run_all(conform_work *w, tool_error *error)
         for (size_t i = 0; i < list.count; i++) {
             passed += list.reports[i].counts[KVANT_CASE_PASSED];
         }
-        printf("conformance: %zu of %zu devices passed, %llu cases\n", ran, w->device_count,
-               (unsigned long long)passed);
+        printf("conformance: %zu of %zu devices passed, %llu case%s\n", ran, w->device_count,
+               (unsigned long long)passed, passed != 1u ? "s" : "");
     }
     conform_list_release(&list);
     return result;
@@ -345,7 +360,10 @@ static int list_cases(const conform_work *w, tool_error *error)
     kvant_conformance_report report;
     kvant_status status = kvant_conformance_run(&w->suite, &report);
     kvant_conformance_release(&report);
-    return status == KVANT_OK ? 0 : tool_error_library(error, status, "the cases cannot be listed");
+    if (status != KVANT_OK) {
+        return tool_error_library(error, status, "the cases cannot be listed");
+    }
+    return report.listed != 0u ? 0 : no_case(error);
 }
 
 static int work(conform_work *w, const tool_globals *globals, tool_error *error)

@@ -265,8 +265,11 @@ static void visit(kvant_case_sink *sink, const char *name, kvant_case_tier tier,
     }
     if (!r->options->list_only) {
         visit_on_device(r, name, tier, run, data);
-    } else if (is_chosen(r, name, tier) && r->options->log != NULL) {
-        fprintf(r->options->log, "%s\n", name);
+    } else if (is_chosen(r, name, tier)) {
+        r->report->listed++;
+        if (r->options->log != NULL) {
+            fprintf(r->options->log, "%s\n", name);
+        }
     }
 }
 

@@ -120,6 +120,7 @@ typedef struct {
     double seconds;
     char **warnings;
     size_t warning_count;
+    size_t listed;   /* names that list_only printed */
     char error[512]; /* why the device could not be opened, or "" */
 } kvant_conformance_report;
 

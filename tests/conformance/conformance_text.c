@@ -29,8 +29,9 @@ static void write_line(FILE *file, const kvant_kernel_totals *sum)
 void kvant_conformance_write_text(const kvant_conformance_report *report, FILE *file)
 {
     static const char all_name[] = "all";
-    fprintf(file, "%s:%u  %s  (%s), %u lanes, %s\n", report->backend, report->device_index,
-            report->device, report->driver, report->limits.lanes, report->variants);
+    fprintf(file, "%s:%u  %s  (%s), %u lane%s, %s\n", report->backend, report->device_index,
+            report->device, report->driver, report->limits.lanes,
+            report->limits.lanes != 1u ? "s" : "", report->variants);
     fprintf(file, "%-28s %7s %7s %7s %13s\n", "kernel", "passed", "failed", "skipped", "words");
     kvant_kernel_totals kernels[KVANT_MOST_KERNELS];
     size_t count = kvant_list_kernels(report, kernels, 0u);

@@ -35,7 +35,7 @@ def conform(folder, *arguments, code=0):
 def test_reports(folder):
     junit, page = os.path.join(folder, "a.xml"), os.path.join(folder, "a.html")
     report, out = conform(folder, *SOME, "--verbose", "--junit", junit, "--html", page)
-    assert "passed" in out and "rule: every word" in out and "; because " in out
+    assert ", 1 lane, " in out and "passed" in out and "rule: every word" in out and "; because " in out
     assert report["schema"] == 2 and report["backend"] == "host" and report["kind"] == "reference"
     assert report["failed"] == 0 and report["passed"] == len(report["cases"]) > 3
     assert len(report["contract_hash"]) == 64 and report["limits"]["lanes"] == 1
@@ -68,6 +68,8 @@ def test_choice(folder):
     assert set(quick) < set(names) <= set(full)
     some = kvant("conform", "--list", "--filter", "select/*")[0].splitlines()
     assert some == [name for name in names if name.startswith("select/")]
+    for arguments in (["--list"], ["--backend", "host"]):
+        refused("conform", *arguments, "--filter", "nosuch*", names=["no case matches"])
     shards = [kvant("conform", "--list", "--filter", "select/*", "--shard", "%d/3" % i)[0]
               .splitlines() for i in (1, 2, 3)]
     assert [some[i::3] for i in range(3)] == shards
@@ -98,6 +100,8 @@ def test_lists(folder):
         assert case["name"].startswith("append/") and "has no such memory" in case["message"]
     warning = path + ':3: "nothing/*" matches no case'
     assert report["warnings"] == [warning] and "warning: " + warning in out
+    _, err = kvant("conform", *SOME, "--exclusions", path, code=2)
+    assert re.search("no case passed: [1-9][0-9]* excluded, 0 skipped", err), err
     # a pass that is not expected fails, and its command repeats it
     write(path, header + "append/* # is broken\n")
     report, out = conform(folder, *SOME, "--expected-failures", path, code=1)
@@ -107,7 +111,7 @@ def test_lists(folder):
     words = shlex.split(case["repeat"])
     assert words[:2] == ["kvant", "conform"] and "=" + case["name"] in words
     done = subprocess.run([KVANT, *words[1:]], stdout=subprocess.PIPE, check=False)
-    assert done.returncode == 0 and b"1 cases" in done.stdout
+    assert done.returncode == 0 and b"1 case\n" in done.stdout
     # a list of another device does nothing and says so
     write(path, "for: vulkan | Radeon* | *\nappend/* # is theirs\n")
     report, out = conform(folder, *SOME, "--exclusions", path)
@@ -145,7 +149,7 @@ def test_merge(folder):
         "differing": 3, "compared": 90})
     write(second, json.dumps(other))
     out, err = kvant("conform", "--merge", first, second, "--html", page, "--json", both, code=1)
-    assert "1 cases failed" in err
+    assert "1 case failed" in err
     assert "host:0 and vulkan:0: the same words in {} of {} cases".format(count - 2, count) in out
     text = read(page)
     assert "2 devices · {} passed · 1 failed".format(2 * count - 1) in text
