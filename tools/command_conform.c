@@ -2,8 +2,10 @@
  *
  * kvant conform: the conformance suite, on one device or on all; and reports of it put together.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "conform_reports.h"
 #include "conformance_choice.h"
@@ -178,6 +180,8 @@ static void print_agreement(const conform_list *list)
             printf("%s:%u and %s:%u: ", a->backend, a->device_index, b->backend, b->device_index);
             if (reason != NULL) {
                 printf("cannot be compared, %s\n", reason);
+            } else if (compared == 0u) {
+                printf("no case that both ran\n");
             } else {
                 printf("the same words in %zu of %zu cases\n", compared - differing, compared);
             }
@@ -268,6 +272,21 @@ static int run_all(conform_work *w, tool_error *error)
 
 /* ---- reports of others --------------------------------------------------------------------- */
 
+/* The file at `index` is none of those before it. */
+static int refuse_twice(char *const *paths, size_t index, tool_error *error)
+{
+    struct stat mine;
+    struct stat other;
+    int is_there = stat(paths[index], &mine) == 0;
+    for (size_t i = 0; i < index && is_there; i++) {
+        if (stat(paths[i], &other) == 0 && mine.st_dev == other.st_dev &&
+            mine.st_ino == other.st_ino) {
+            return tool_error_input(error, "%.200s is given twice", paths[index]);
+        }
+    }
+    return 0;
+}
+
 static int merge(const conform_work *w, char *const *paths, size_t count, tool_error *error)
 {
     if (count == 0u) {
@@ -279,7 +298,11 @@ static int merge(const conform_work *w, char *const *paths, size_t count, tool_e
     conform_list list = {NULL, 0};
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        result = conform_list_read(&list, paths[i], error);
+        result = refuse_twice(paths, i, error);
+        result = result == 0 ? conform_list_read(&list, paths[i], error) : result;
+    }
+    if (result == 0) {
+        result = conform_list_join(&list, error);
     }
     if (result == 0) {
         result = conclude(w, &list, error);

@@ -31,6 +31,10 @@ typedef struct {
  * list may have grown, and is released as always. */
 int conform_list_read(conform_list *list, const char *path, tool_error *error);
 
+/* Joins reports that are shards of one run: same device, driver, version, seed, tier, filter and
+ * number of shards, and no case in common. */
+int conform_list_join(conform_list *list, tool_error *error);
+
 /* The next report, zeroed; NULL without memory. */
 kvant_conformance_report *conform_list_add(conform_list *list);
 void conform_list_release(conform_list *list);

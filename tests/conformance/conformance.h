@@ -109,8 +109,8 @@ typedef struct {
     kvant_backend_limits limits;
     char tier[8]; /* quick, default, full */
     char filter[256];
-    uint32_t shard;
-    uint32_t shards;
+    uint32_t shard;  /* 0 with shards: several of them, joined */
+    uint32_t shards; /* 0: the whole list */
     uint32_t repeat;
     uint64_t seed;
     kvant_case_record *cases;

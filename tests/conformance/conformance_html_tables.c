@@ -42,7 +42,9 @@ static void write_run(FILE *file, const kvant_conformance_report *report)
     fputs("<dt>run</dt><dd>", file);
     kvant_write_xml_text(file, report->tier);
     fprintf(file, ", seed %" PRIu64, report->seed);
-    if (report->shards != 0u) {
+    if (report->shards != 0u && report->shard == 0u) {
+        fprintf(file, ", not all of %" PRIu32 " shards", report->shards);
+    } else if (report->shards != 0u) {
         fprintf(file, ", shard %" PRIu32 "/%" PRIu32, report->shard, report->shards);
     }
     if (report->repeat != 0u) {

@@ -159,6 +159,28 @@ def test_merge(folder):
     kvant("conform", "--merge", both, "--html", page, code=1)
     assert read(page) == text
 
+    # shards of one device are one report; a partial join says so and takes the rest later
+    shards = [os.path.join(folder, "s%d.json" % i) for i in (1, 2, 3)]
+    for i, path in enumerate(shards, 1):
+        kvant("conform", *SOME, "--shard", "%d/3" % i, "--json", path)
+    out, _ = kvant("conform", "--merge", shards[2], shards[0], "--html", page, "--json", both)
+    part = json.loads(read(both))
+    assert out == "" and (part["shard"], part["shards"]) == (0, 3)
+    assert "not all of 3 shards" in read(page) and part["passed"] < count
+    out, _ = kvant("conform", "--merge", *shards, first, "--html", page, "--json", both)
+    joined = json.loads(read(both))[0]
+    assert "the same words in {0} of {0} cases".format(count) in out
+    assert (joined["shard"], joined["shards"], joined["passed"]) == (0, 0, count)
+    assert {c["name"] for c in joined["cases"]} == {c["name"] for c in report["cases"]}
+    out, _ = kvant("conform", "--merge", first, shards[0], "--html", page)
+    assert "the same words in" in out  # a whole run and a shard of it are two runs
+    again = json.loads(read(shards[0]))
+    again["seed"] = "7"
+    write(second, json.dumps(again))
+    out, _ = kvant("conform", "--merge", second, shards[1], "--html", page)
+    assert "their seeds differ" in out
+    refused("conform", "--merge", first, first, "--html", page, names=[first + " is given twice"])
+
     refused("conform", "--merge", "--html", page, names=["--merge A.json"])
     refused("conform", "--merge", first, names=["--html"])
     refused("conform", first, names=["--merge"])
