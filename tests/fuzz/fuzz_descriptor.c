@@ -24,6 +24,7 @@ typedef enum {
     SELECT,
     ATTENTION,
     PREFILL,
+    WORK_TIMES,
     CALLS
 } call;
 
@@ -47,6 +48,7 @@ static size_t right_size(call which)
         sizeof(kvant_cache_desc),     sizeof(kvant_quantize_desc),
         sizeof(kvant_saliency_desc),  sizeof(kvant_select_desc),
         sizeof(kvant_attention_desc), sizeof(kvant_prefill_attention_desc),
+        sizeof(kvant_work_times),
     };
     return sizes[which];
 }
@@ -97,6 +99,8 @@ static kvant_status make_call(call which, void *memory)
         return kvant_select(open_host(), memory);
     case ATTENTION:
         return kvant_attention(open_host(), memory);
+    case WORK_TIMES:
+        return kvant_context_work_times(open_host(), memory);
     default:
         return kvant_prefill_attention(open_host(), memory);
     }
@@ -110,7 +114,7 @@ static int is_harmless(call which, const void *memory)
         return kvant_cache_plan(memory, &bytes) != KVANT_OK || bytes.bytes < 1u << 20;
     }
     return which == INFO || which == STATS || which == RECIPE || which == PLAN ||
-           which == PLAN_BYTES;
+           which == PLAN_BYTES || which == WORK_TIMES;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
