@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A sequence of operations on a small cache of the host backend, beside a model that only counts
- * tokens. The same operations must give the same bytes and outputs on the same cache once it was
- * emptied, and on a second one.
+ * A sequence of operations on a small cache of the host backend, beside a model that counts tokens
+ * and the literal model, which says what each attend must come close to. The same operations must
+ * give the same bytes and outputs on the same cache once it was emptied, and on a second one.
  *
  * The input: recipe, shape, prefill_tokens, decode_tokens; then 4 bytes an operation: what, where,
  * how many tokens, which numbers.
@@ -10,35 +10,40 @@
 #include <math.h>
 #include <string.h>
 
+#include "fuzz_cache_model.h"
 #include "fuzz_check.h"
 #include "kvant/cache.h"
 
 enum { CONFIG = 4, STEP = 4, MOST_STEPS = 24, MOST_HEADS = 4, MOST_DIM = 32, MOST_TOKENS = 255 };
 enum { MOST_FLOATS = MOST_TOKENS * MOST_HEADS * MOST_DIM, MOST_QUERIES = 5 };
-enum { K, V, Q, OUT, LSE, BUFFERS };
+enum { MOST_ROWS = 2 * MOST_QUERIES * MOST_HEADS };
+enum { OUT = LITERAL_Q + 1, LSE, BUFFERS };
 
-static const char *const recipes[] = {
-    "f16",
-    "int8-token,period=4",
-    "int8-token,period=12,sinks=3,window=5",
-    "int4,period=8",
-    "int4,period=4,window=1,sinks=6",
-    "kivi2,window=0",
-    "kivi2,window=9,sinks=2",
-    "kivi4,window=32",
-    "zipcache,period=12",
-    "zipcache,period=8,salient=0",
-    "zipcache,period=8,salient=1",
-    "zipcache,period=20,salient=0.05,sinks=1,window=3,norm=causal",
-    "zipcache,period=4,salient=0.5,random=0,recent=1,norm=none",
-    "k=int2+int4/chan,v=int2+int8/head/cst,salient=0.3,random=0.2,heads=group,period=16",
-    "k=int8/chan96,v=int8/chan64,period=192",
-    "k=int8/chan64,v=int8/chan96,period=192,window=10",
-    "k=int8s/tok8/cst,v=int4/tok16,period=28,window=2",
+/* Bounds: about twice, or more, what random sequences came to in one call. */
+static const fuzz_recipe recipes[] = {
+    {"f16", 1e-9, 1e-4},
+    {"int8-token,period=4", 1e-3, 0.1},
+    {"int8-token,period=12,sinks=3,window=5", 1e-3, 0.1},
+    {"int4,period=8", 0.05, 0.6},
+    {"int4,period=4,window=1,sinks=6", 0.05, 0.6},
+    {"kivi2,window=0", 0.9, 2.0},
+    {"kivi2,window=9,sinks=2", 0.9, 2.0},
+    {"kivi4,window=32", 0.02, 0.3},
+    {"zipcache,period=12", 0.9, 2.0},
+    {"zipcache,period=8,salient=0", 0.9, 2.0},
+    {"zipcache,period=8,salient=1", 0.05, 0.6},
+    {"zipcache,period=20,salient=0.05,sinks=1,window=3,norm=causal", 0.9, 2.0},
+    {"zipcache,period=4,salient=0.5,random=0,recent=1,norm=none", 0.9, 2.0},
+    {"k=int2+int4/chan,v=int2+int8/head/cst,salient=0.3,random=0.2,heads=group,period=16", 0.9,
+     2.0},
+    {"k=int8/chan96,v=int8/chan64,period=192", 1e-3, 0.05},
+    {"k=int8/chan64,v=int8/chan96,period=192,window=10", 1e-3, 0.05},
+    {"k=int8s/tok8/cst,v=int4/tok16,period=28,window=2", 0.02, 0.1},
 };
 
 typedef struct {
     kvant_cache_desc desc;
+    const fuzz_recipe *recipe;
     kvant_context *context;
     kvant_buffer *buffers[BUFFERS];
     const uint8_t *steps;
@@ -48,9 +53,10 @@ typedef struct {
 typedef struct {
     const plan *plan;
     kvant_cache *cache;
-    uint32_t length[2][2]; /* [layer][sequence] */
+    fuzz_stream streams[2][2]; /* [layer][sequence] */
     uint32_t appended[2][2];
-    uint64_t hash; /* of statuses, digests and outputs */
+    int is_compared; /* with the literal model; the other runs must give the same */
+    uint64_t hash;   /* of statuses, digests and outputs */
 } run;
 
 static void hash_bytes(run *r, const void *bytes, size_t size)
@@ -70,46 +76,16 @@ static uint64_t digest_of(const run *r)
 
 /* ---- numbers ---- */
 
-/* The low half of `kind` says which numbers, the high half varies them. */
-static float value_of(uint32_t kind, uint32_t which, uint32_t i)
-{
-    uint32_t x = (i + 1u) * 2654435761u + (kind >> 4) * 40503u + which * 97u;
-    x ^= x >> 15;
-    float unit = (float)(int32_t)(x * 2246822519u) * (1.0f / 2147483648.0f);
-    switch (kind & 15u) {
-    case 0:
-        return 0.0f;
-    case 1:
-        return -1.5f;
-    case 2:
-        return unit * 65504.0f;
-    case 3:
-        return unit * 1e-7f;
-    case 4:
-        return i % 7u == 3u ? unit * 3000.0f : unit;
-    case 5:
-        return x & 1u ? 65504.0f : -65504.0f;
-    case 6:
-        return i % 11u == 0 ? 65519.0f : unit; /* still rounds to a half */
-    default:
-        return unit * 4.0f;
-    }
-}
-
-static int is_damaged(uint32_t kind)
-{
-    return (kind & 15u) >= 13u;
-}
-
-/* `damaged` numbers get one that is not finite. */
-static kvant_tensor fill(const plan *p, int which, uint32_t count, uint32_t kind)
+/* Numbers from `first` on; damaged ones get one that is not finite. */
+static kvant_tensor fill(const plan *p, literal_tensor which, uint32_t first, uint32_t count,
+                         uint32_t kind)
 {
     static float values[MOST_FLOATS];
     static const float bad[3] = {NAN, INFINITY, -65520.0f};
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = value_of(kind, (uint32_t)which, i);
+        values[i] = fuzz_value(kind, which, first + i);
     }
-    if (which != Q && count != 0 && is_damaged(kind)) {
+    if (which != LITERAL_Q && count != 0 && fuzz_is_damaged(kind)) {
         values[(kind >> 4) * 37u % count] = bad[(kind & 15u) - 13u];
     }
     if (count != 0) {
@@ -127,36 +103,42 @@ static kvant_status put(run *r, const uint8_t *step, int is_prompt)
     uint32_t layer = step[1] & 3u;
     uint32_t sequence = step[1] >> 2 & 3u;
     uint32_t tokens = step[2];
-    uint32_t kv_heads = desc->kv_heads;
-    kvant_tensor k = fill(r->plan, K, tokens * kv_heads * desc->k_dim, step[3]);
-    kvant_tensor v = fill(r->plan, V, tokens * kv_heads * desc->v_dim, step[3] ^ 16u);
-    kvant_tensor q = fill(r->plan, Q, tokens * desc->q_heads * desc->k_dim, step[3] ^ 32u);
+    int is_inside = layer < desc->layers && sequence < desc->sequences;
+    fuzz_stream *stream = is_inside ? &r->streams[layer][sequence] : NULL;
+    uint32_t heads = desc->kv_heads;
+    uint32_t first = is_inside ? stream->length * heads : 0;
+    kvant_tensor k =
+        fill(r->plan, LITERAL_K, first * desc->k_dim, tokens * heads * desc->k_dim, step[3]);
+    kvant_tensor v =
+        fill(r->plan, LITERAL_V, first * desc->v_dim, tokens * heads * desc->v_dim, step[3] ^ 16u);
+    kvant_tensor q =
+        fill(r->plan, LITERAL_Q, 0, tokens * desc->q_heads * desc->k_dim, step[3] ^ 32u);
 
     kvant_status status = is_prompt
                               ? kvant_cache_prefill(r->cache, layer, sequence, tokens, &k, &v, &q)
                               : kvant_cache_append(r->cache, layer, sequence, tokens, &k, &v);
     kvant_status expected = KVANT_OK;
-    if (layer >= desc->layers || sequence >= desc->sequences || tokens == 0) {
+    if (!is_inside || tokens == 0) {
         expected = KVANT_ERROR_INVALID_ARGUMENT;
-    } else if (is_prompt && r->length[layer][sequence] != 0) {
+    } else if (is_prompt && stream->length != 0) {
         expected = KVANT_ERROR_INVALID_STATE;
     } else if (tokens > (is_prompt ? desc->prefill_tokens
                                    : desc->decode_tokens - r->appended[layer][sequence])) {
         expected = KVANT_ERROR_CAPACITY;
-    } else if (desc->non_finite == KVANT_NON_FINITE_STRICT && is_damaged(step[3])) {
+    } else if (desc->non_finite == KVANT_NON_FINITE_STRICT && fuzz_is_damaged(step[3])) {
         expected = KVANT_ERROR_NOT_FINITE;
     }
     FUZZ_CHECK(status == expected);
     if (status == KVANT_OK) {
-        r->length[layer][sequence] += tokens;
+        memset(stream->kinds + stream->length, step[3], tokens);
+        stream->length += tokens;
         r->appended[layer][sequence] += is_prompt ? 0 : tokens;
     }
     return status;
 }
 
-static void check_finite_outputs(run *r, uint32_t which, uint32_t count)
+static void read_finite(run *r, uint32_t which, float *values, uint32_t count)
 {
-    static float values[2 * MOST_QUERIES * MOST_HEADS * MOST_DIM];
     FUZZ_CHECK(kvant_buffer_read(r->plan->buffers[which], 0, values, count * 4u) == KVANT_OK);
     for (uint32_t i = 0; i < count; i++) {
         FUZZ_CHECK(isfinite(values[i]));
@@ -166,6 +148,8 @@ static void check_finite_outputs(run *r, uint32_t which, uint32_t count)
 
 static kvant_status attend(run *r, const uint8_t *step)
 {
+    static float outputs[MOST_ROWS * MOST_DIM];
+    static float log_sums[MOST_ROWS];
     const kvant_cache_desc *desc = &r->plan->desc;
     uint32_t layer = step[1] & 3u;
     uint32_t first = step[1] >> 2 & 3u;
@@ -173,7 +157,7 @@ static kvant_status attend(run *r, const uint8_t *step)
     uint32_t queries = step[2] & 7u;
     int is_inside = first + sequences <= desc->sequences && queries <= desc->max_queries;
     uint32_t rows = is_inside ? sequences * queries * desc->q_heads : 0;
-    kvant_tensor q = fill(r->plan, Q, rows * desc->k_dim, step[3]);
+    kvant_tensor q = fill(r->plan, LITERAL_Q, 0, rows * desc->k_dim, step[3]);
     kvant_tensor out = {.buffer = r->plan->buffers[OUT], .dtype = KVANT_F32};
     kvant_buffer *lse = step[1] & 128u ? r->plan->buffers[LSE] : NULL;
 
@@ -184,15 +168,24 @@ static kvant_status attend(run *r, const uint8_t *step)
         expected = KVANT_ERROR_INVALID_ARGUMENT;
     }
     for (uint32_t i = 0; expected == KVANT_OK && i < sequences; i++) {
-        if (r->length[layer][first + i] < queries) {
+        if (r->streams[layer][first + i].length < queries) {
             expected = KVANT_ERROR_INVALID_STATE;
         }
     }
     FUZZ_CHECK(status == expected);
     if (status == KVANT_OK) {
-        check_finite_outputs(r, OUT, rows * desc->v_dim);
+        read_finite(r, OUT, outputs, rows * desc->v_dim);
         if (lse != NULL) {
-            check_finite_outputs(r, LSE, rows);
+            read_finite(r, LSE, log_sums, rows);
+        }
+        fuzz_attend call = {.desc = desc,
+                            .recipe = r->plan->recipe,
+                            .streams = &r->streams[layer][first],
+                            .sequences = sequences,
+                            .queries = queries,
+                            .query_kind = step[3]};
+        if (r->is_compared) {
+            fuzz_compare(&call, outputs, lse == NULL ? NULL : log_sums);
         }
     }
     return status;
@@ -208,7 +201,7 @@ static kvant_status compress_or_reset(run *r, const uint8_t *step, int is_reset)
     int is_inside = layer < desc->layers && sequence < desc->sequences;
     FUZZ_CHECK(status == (is_inside ? KVANT_OK : KVANT_ERROR_INVALID_ARGUMENT));
     for (uint32_t i = 0; is_reset && is_inside && i < desc->layers; i++) {
-        r->length[i][sequence] = 0;
+        r->streams[i][sequence].length = 0;
         r->appended[i][sequence] = 0;
     }
     return status;
@@ -243,7 +236,8 @@ static void do_step(run *r, const uint8_t *step)
     hash_bytes(r, &after, sizeof after);
     for (uint32_t layer = 0; layer < 2; layer++) {
         for (uint32_t sequence = 0; sequence < 2; sequence++) {
-            FUZZ_CHECK(kvant_cache_length(r->cache, layer, sequence) == r->length[layer][sequence]);
+            FUZZ_CHECK(kvant_cache_length(r->cache, layer, sequence) ==
+                       r->streams[layer][sequence].length);
         }
     }
 }
@@ -251,9 +245,12 @@ static void do_step(run *r, const uint8_t *step)
 /* ---- the whole ---- */
 
 /* Every step on the cache, which is empty before and after. Returns a hash of all that was seen. */
-static uint64_t run_steps(const plan *p, kvant_cache *cache)
+static uint64_t run_steps(const plan *p, kvant_cache *cache, int is_compared)
 {
-    run r = {.plan = p, .cache = cache, .hash = UINT64_C(0xcbf29ce484222325)};
+    run r = {.plan = p,
+             .cache = cache,
+             .is_compared = is_compared,
+             .hash = UINT64_C(0xcbf29ce484222325)};
     uint64_t empty = digest_of(&r);
     for (size_t i = 0; i < p->count; i++) {
         do_step(&r, p->steps + i * STEP);
@@ -280,21 +277,20 @@ static void run_all(const plan *p)
         return;
     }
     FUZZ_CHECK(kvant_cache_usage(first, &used) == KVANT_OK && used.bytes == planned.bytes);
-    uint64_t hash = run_steps(p, first);
-    FUZZ_CHECK(run_steps(p, first) == hash); /* an emptied cache is a new one */
+    uint64_t hash = run_steps(p, first, 1);
+    FUZZ_CHECK(run_steps(p, first, 0) == hash); /* an emptied cache is a new one */
     kvant_cache_destroy(first);
 
     FUZZ_CHECK(kvant_cache_create(p->context, &p->desc, &second) == KVANT_OK);
-    FUZZ_CHECK(run_steps(p, second) == hash);
+    FUZZ_CHECK(run_steps(p, second, 0) == hash);
     kvant_cache_destroy(second);
 }
 
-static kvant_cache_desc desc_of(const uint8_t *config)
+static kvant_cache_desc desc_of(const uint8_t *config, const fuzz_recipe *recipe)
 {
     static const uint32_t dims[4] = {8, 16, 24, 32};
     kvant_cache_desc desc = KVANT_CACHE_DESC_INIT;
-    const char *recipe = recipes[config[0] % (sizeof recipes / sizeof recipes[0])];
-    FUZZ_CHECK(kvant_recipe_parse(recipe, &desc.recipe) == KVANT_OK);
+    FUZZ_CHECK(kvant_recipe_parse(recipe->text, &desc.recipe) == KVANT_OK);
     desc.layers = 1u + (config[1] & 1u);
     desc.sequences = 1u + (config[1] >> 1 & 1u);
     desc.kv_heads = 1u + (config[1] >> 2 & 1u);
@@ -313,7 +309,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < CONFIG) {
         return 0;
     }
-    plan p = {.desc = desc_of(data), .steps = data + CONFIG, .count = (size - CONFIG) / STEP};
+    const fuzz_recipe *recipe = &recipes[data[0] % (sizeof recipes / sizeof recipes[0])];
+    plan p = {.desc = desc_of(data, recipe),
+              .recipe = recipe,
+              .steps = data + CONFIG,
+              .count = (size - CONFIG) / STEP};
     if (p.count > MOST_STEPS) {
         p.count = MOST_STEPS;
     }
