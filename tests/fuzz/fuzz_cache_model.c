@@ -16,7 +16,7 @@ typedef enum {
 } trust;
 
 static const double largest_tame = 4.0;
-static const double tiny_halves =
+static const double tiny_numbers =
     1e-6; /* 16 times the least half: what scales of tiny numbers are off */
 
 /* The low half of `kind` says which numbers, the high half varies them. */
@@ -126,7 +126,7 @@ static void compare_sequence(const fuzz_attend *attend, const literal_model *mod
     double expected[MOST_DIM];
     double error = 0.0;
     double power = 0.0;
-    double reach = t == WILD ? 2.01 * largest_value(attend, sequence) + tiny_halves : 0.0;
+    double reach = t == WILD ? 2.01 * largest_value(attend, sequence) + tiny_numbers : 0.0;
     for (uint32_t row = 0; row < attend->queries; row++) {
         const uint32_t token = length - attend->queries + row;
         for (uint32_t head = 0; head < desc->q_heads; head++) {
