@@ -88,7 +88,7 @@ typedef struct {
 /* Time stamps that a device keeps at once. */
 #define KVANT_MARKS 1024u
 
-#define KVANT_BACKEND_VERSION 2u
+#define KVANT_BACKEND_VERSION 3u
 
 typedef struct {
     uint32_t version; /* KVANT_BACKEND_VERSION */
@@ -132,9 +132,9 @@ typedef struct {
     kvant_status (*fill)(kvant_backend_device *device, kvant_backend_buffer *buffer,
                          uint64_t offset, uint32_t word, uint64_t bytes);
 
-    /* Builds a kernel in all variants that the device is capable of, so that launching it compiles
-     * nothing. Called before the first launch. */
-    kvant_status (*prepare)(kvant_backend_device *device, kvant_kernel kernel);
+    /* Builds a kernel in the variants whose bits (1 << kvant_variant) are set, so that launching one
+     * of them compiles nothing; what is built already stays. Called before the first launch. */
+    kvant_status (*prepare)(kvant_backend_device *device, kvant_kernel kernel, uint32_t variants);
 
     /* Enqueues one launch. */
     kvant_status (*launch)(kvant_backend_device *device, const kvant_launch *launch);

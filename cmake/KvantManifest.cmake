@@ -16,12 +16,23 @@ foreach(line IN LISTS manifest)
     endforeach()
 endforeach()
 
-# KVANT_TUNED_KERNELS: kernel_variant for each entry of api/contract/variants.def.
-file(STRINGS ${PROJECT_SOURCE_DIR}/api/contract/variants.def variants REGEX "^KVANT_TUNED\\(")
-set(KVANT_TUNED_KERNELS)
+# KVANT_TUNED_CUDA, _OPENCL, _VULKAN: kernel_variant for each entry of api/contract/variants.def.
+set(pattern "^KVANT_TUNED_([A-Z]+)\\(([a-z_]+), ([a-z0-9_]+),")
+file(STRINGS ${PROJECT_SOURCE_DIR}/api/contract/variants.def variants REGEX "${pattern}")
+set(KVANT_TUNED_CUDA)
+set(KVANT_TUNED_OPENCL)
+set(KVANT_TUNED_VULKAN)
 foreach(line IN LISTS variants)
-    string(REGEX REPLACE "^KVANT_TUNED\\(([a-z_]+), ([a-z0-9_]+),.*" "\\1_\\2" name "${line}")
-    list(APPEND KVANT_TUNED_KERNELS ${name})
+    string(REGEX MATCH "${pattern}" row "${line}")
+    set(name ${CMAKE_MATCH_2}_${CMAKE_MATCH_3})
+    list(APPEND KVANT_TUNED_${CMAKE_MATCH_1} ${name})
+    set(file_CUDA cuda/${name}.cu)
+    set(file_OPENCL cl/${name}.cl)
+    set(file_VULKAN shaders/${name}.comp)
+    if(NOT EXISTS ${PROJECT_SOURCE_DIR}/${file_${CMAKE_MATCH_1}})
+        message(FATAL_ERROR "'${name}' is in api/contract/variants.def, but "
+            "${file_${CMAKE_MATCH_1}} does not exist")
+    endif()
 endforeach()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/api/contract/variants.def)

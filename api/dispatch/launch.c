@@ -43,7 +43,10 @@ kvant_status kvant_prepare_kernel(kvant_context *context, kvant_kernel kernel)
     if (context->prepared[kernel]) {
         return KVANT_OK;
     }
-    kvant_status status = kvant_finish(context, context->backend->prepare(context->device, kernel));
+    kvant_status status = kvant_finish(
+        context, context->backend->prepare(
+                     context->device, kernel,
+                     kvant_variant_set(kernel, context->limits.capabilities, context->variant)));
     if (status == KVANT_OK) {
         context->prepared[kernel] = true;
         context->stats.kernels_built++;

@@ -21,7 +21,6 @@ static const tuned_row table[] = {
 #define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
     {KVANT_KERNEL_##kernel, KVANT_VARIANT_##variant, capability, least_rows, #kernel},
 #include "variants.def"
-#undef KVANT_TUNED
 };
 
 enum { ROWS = sizeof table / sizeof table[0] };
@@ -31,12 +30,22 @@ static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_mma] = "mma",
 };
 
-/* What a message says of a device that lacks the capability. */
+/* What a message says of a device that lacks a capability. */
+static const struct {
+    uint32_t capability;
+    const char *text;
+} capability_texts[] = {
+    {KVANT_CAPABILITY_INT8_MMA, "matrix products of 8-bit integers (CUDA: compute capability 8.0)"},
+};
+
 static const char *capability_text(uint32_t capability)
 {
-    return capability == KVANT_CAPABILITY_INT8_MMA
-               ? "matrix products of 8-bit integers (CUDA: compute capability 8.0)"
-               : "another capability";
+    for (size_t i = 0; i < sizeof capability_texts / sizeof capability_texts[0]; i++) {
+        if (capability_texts[i].capability == capability) {
+            return capability_texts[i].text;
+        }
+    }
+    return "a capability";
 }
 
 const char *kvant_variant_name(kvant_variant variant)
@@ -52,8 +61,9 @@ static int is_possible(const tuned_row *row, uint32_t capabilities)
 int kvant_variant_is_possible(kvant_kernel kernel, kvant_variant variant, uint32_t capabilities)
 {
     for (int i = 0; i < ROWS; i++) {
-        if (table[i].kernel == kernel && table[i].variant == variant) {
-            return is_possible(&table[i], capabilities);
+        if (table[i].kernel == kernel && table[i].variant == variant &&
+            is_possible(&table[i], capabilities)) {
+            return 1;
         }
     }
     return variant == KVANT_VARIANT_baseline;
@@ -104,6 +114,23 @@ int kvant_variant_read(const char *text, uint32_t capabilities, kvant_variant_ch
     return 1;
 }
 
+uint32_t kvant_variant_set(kvant_kernel kernel, uint32_t capabilities, kvant_variant_choice choice)
+{
+    uint32_t set = 1u << KVANT_VARIANT_baseline;
+    if (choice.is_forced) {
+        return kvant_variant_is_possible(kernel, choice.variant, capabilities)
+                   ? 1u << choice.variant
+                   : set;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        if (table[i].kernel == kernel && is_possible(&table[i], capabilities)) {
+            uint32_t bit = 1u << table[i].variant;
+            set = table[i].least_rows == 0u ? bit : set | bit; /* the last that suits is taken */
+        }
+    }
+    return set;
+}
+
 /* Query rows that share a KV head. Kernels without query rows have none. */
 static uint32_t query_rows(kvant_kernel kernel, const void *params)
 {
@@ -144,7 +171,7 @@ void kvant_variant_describe(uint32_t capabilities, kvant_variant_choice choice, 
         }
         used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used != 0 ? ", " : "",
                                  row->kernel_name, names[row->variant]);
-        if (!choice.is_forced && used < size) {
+        if (!choice.is_forced && row->least_rows != 0u && used < size) {
             used += (size_t)snprintf(text + used, size - used, " from %u rows", row->least_rows);
         }
     }

@@ -22,6 +22,9 @@ int kvant_variant_read(const char *text, uint32_t capabilities, kvant_variant_ch
 /* Whether a device of these capabilities runs the kernel in that variant. */
 int kvant_variant_is_possible(kvant_kernel kernel, kvant_variant variant, uint32_t capabilities);
 
+/* The variants that launches of the kernel may get, as bits 1 << kvant_variant. */
+uint32_t kvant_variant_set(kvant_kernel kernel, uint32_t capabilities, kvant_variant_choice choice);
+
 /* The variant of a launch. */
 kvant_variant kvant_variant_of_launch(kvant_kernel kernel, const void *params,
                                       uint32_t capabilities, kvant_variant_choice choice);

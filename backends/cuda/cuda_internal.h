@@ -79,7 +79,8 @@ kvant_status kvant_cuda_copy(kvant_backend_device *device, kvant_backend_buffer 
                              uint64_t target_offset, uint64_t bytes);
 kvant_status kvant_cuda_fill(kvant_backend_device *device, kvant_backend_buffer *buffer,
                              uint64_t offset, uint32_t word, uint64_t bytes);
-kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kernel);
+kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                uint32_t variants);
 kvant_status kvant_cuda_launch(kvant_backend_device *device, const kvant_launch *launch);
 kvant_status kvant_cuda_flush(kvant_backend_device *device);
 kvant_status kvant_cuda_synchronize(kvant_backend_device *device);

@@ -13,18 +13,9 @@ static const char *const function_names[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT]
     [KVANT_KERNEL_##name][KVANT_VARIANT_baseline] = "kvant_" #name,
 #include "kernels.def"
 #undef KVANT_KERNEL
-#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+#define KVANT_TUNED_CUDA(kernel, variant, capability, least_rows, why)                             \
     [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = "kvant_" #kernel "_" #variant,
 #include "variants.def"
-#undef KVANT_TUNED
-};
-
-/* What each function asks of the device. */
-static const uint32_t needed_capabilities[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT] = {
-#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
-    [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = (capability),
-#include "variants.def"
-#undef KVANT_TUNED
 };
 
 /* The image carries the hash of the contract that it was compiled with. */
@@ -75,7 +66,8 @@ static kvant_status load_module(kvant_backend_device *device)
     return KVANT_OK;
 }
 
-kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kernel)
+kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                uint32_t variants)
 {
     kvant_status status = kvant_cuda_enter(device);
     if (status != KVANT_OK) {
@@ -85,12 +77,9 @@ kvant_status kvant_cuda_prepare(kvant_backend_device *device, kvant_kernel kerne
         status = load_module(device);
     }
     for (int i = 0; status == KVANT_OK && i < KVANT_VARIANT_COUNT; i++) {
-        const char *name = function_names[kernel][i];
-        uint32_t needed = needed_capabilities[kernel][i];
-        if (name != NULL && (needed & device->capabilities) == needed &&
-            device->functions[kernel][i] == NULL) {
+        if ((variants >> i & 1u) != 0u && device->functions[kernel][i] == NULL) {
             status = CUDA_CALL(device, cuModuleGetFunction, &device->functions[kernel][i],
-                               device->module, name);
+                               device->module, function_names[kernel][i]);
         }
     }
     kvant_cuda_leave(device);

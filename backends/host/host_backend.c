@@ -123,8 +123,10 @@ static kvant_status host_fill(kvant_backend_device *device, kvant_backend_buffer
     return KVANT_OK;
 }
 
-static kvant_status host_prepare(kvant_backend_device *device, kvant_kernel kernel)
+static kvant_status host_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                 uint32_t variants)
 {
+    (void)variants;
     (void)device;
     (void)kernel;
     return KVANT_OK;

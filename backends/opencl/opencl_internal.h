@@ -32,8 +32,8 @@ struct kvant_backend_device {
     cl_program *headers; /* as many as header_names; made for the first kernel */
     const char **header_names;
     cl_uint header_count;
-    cl_program programs[KVANT_KERNEL_COUNT];
-    cl_kernel kernels[KVANT_KERNEL_COUNT];
+    cl_program programs[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT];
+    cl_kernel kernels[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT];
     cl_event marks[KVANT_MARKS];
     unsigned char *staging;               /* the slots, one after the other */
     cl_event written[KVANT_OPENCL_SLOTS]; /* when a slot's write is done; NULL: it is free */
@@ -72,11 +72,13 @@ kvant_status kvant_opencl_fill(kvant_backend_device *device, kvant_backend_buffe
 kvant_status kvant_opencl_make_slots(kvant_backend_device *device);
 void kvant_opencl_release_slots(kvant_backend_device *device);
 
-kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel);
+kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                  uint32_t variants);
 void kvant_opencl_release_programs(kvant_backend_device *device);
 
 /* Launches a kernel that is built with nothing to do, and waits. */
-kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel);
+kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel,
+                                  kvant_variant variant);
 
 kvant_status kvant_opencl_launch(kvant_backend_device *device, const kvant_launch *launch);
 kvant_status kvant_opencl_flush(kvant_backend_device *device);

@@ -14,7 +14,7 @@ static const unsigned char shapes[KVANT_KERNEL_COUNT] = {
 
 kvant_status kvant_opencl_launch(kvant_backend_device *device, const kvant_launch *launch)
 {
-    kvant_status status = kvant_opencl_prepare(device, launch->kernel);
+    kvant_status status = kvant_opencl_prepare(device, launch->kernel, 1u << launch->variant);
     if (status != KVANT_OK) {
         return status;
     }
@@ -32,7 +32,7 @@ kvant_status kvant_opencl_launch(kvant_backend_device *device, const kvant_launc
         global[i] = groups * local[i];
     }
 
-    cl_kernel kernel = device->kernels[launch->kernel];
+    cl_kernel kernel = device->kernels[launch->kernel][launch->variant];
     cl_int error = device->api.clSetKernelArg(kernel, 0, launch->params_bytes, launch->params);
     for (cl_uint i = 0; error == CL_SUCCESS && i < launch->binding_count; i++) {
         error = device->api.clSetKernelArg(kernel, i + 1u, sizeof(cl_mem),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Building the OpenCL kernels: one program each, from the embedded text with the embedded headers,
+ * Building the OpenCL kernels: one program a kernel and variant, from the embedded text with the embedded headers,
  * or from the caller's cache.
  *
  * A cached blob is the device's binary behind a header that tells whether it is whole. The key
@@ -12,10 +12,15 @@
 
 #include "opencl_internal.h"
 
-static const char *const kernel_names[KVANT_KERNEL_COUNT] = {
-#define KVANT_KERNEL(name, params, count, names, shape, exactness) #name,
+/* NAME of NAME.cl and of its entry point kvant_NAME. */
+static const char *const program_names[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT] = {
+#define KVANT_KERNEL(name, params, count, names, shape, exactness)                                 \
+    [KVANT_KERNEL_##name][KVANT_VARIANT_baseline] = #name,
 #include "kernels.def"
 #undef KVANT_KERNEL
+#define KVANT_TUNED_OPENCL(kernel, variant, capability, least_rows, why)                           \
+    [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = #kernel "_" #variant,
+#include "variants.def"
 };
 
 typedef struct {
@@ -275,14 +280,11 @@ static kvant_status make_kernel(kvant_backend_device *device, const char *name, 
     return KVANT_OK;
 }
 
-kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel)
+static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kvant_variant variant)
 {
     const kvant_services *services = device->services;
-    kvant_status status = kvant_opencl_check(device);
-    if (status != KVANT_OK || device->kernels[kernel] != NULL) {
-        return status;
-    }
-    const char *name = kernel_names[kernel];
+    kvant_status status = KVANT_OK;
+    const char *name = program_names[kernel][variant];
     char file[64];
     snprintf(file, sizeof file, "%s.cl", name);
     const kvant_embedded *text = kvant_embedded_find(kvant_opencl_texts, file);
@@ -298,7 +300,7 @@ kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel ker
         status = build_from_text(device, name, text, &program);
     }
     if (status == KVANT_OK) {
-        status = make_kernel(device, name, program, &device->kernels[kernel]);
+        status = make_kernel(device, name, program, &device->kernels[kernel][variant]);
     }
     if (status != KVANT_OK) {
         if (program != NULL) {
@@ -306,21 +308,35 @@ kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel ker
         }
         return status;
     }
-    device->programs[kernel] = program;
+    device->programs[kernel][variant] = program;
     if (!is_cached) {
         store_cached(device, key, program);
     }
-    return device->is_cpu ? kvant_opencl_warm_up(device, kernel) : KVANT_OK;
+    return device->is_cpu ? kvant_opencl_warm_up(device, kernel, variant) : KVANT_OK;
+}
+
+kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                  uint32_t variants)
+{
+    kvant_status status = kvant_opencl_check(device);
+    for (int i = 0; status == KVANT_OK && i < KVANT_VARIANT_COUNT; i++) {
+        if ((variants >> i & 1u) != 0u && device->kernels[kernel][i] == NULL) {
+            status = build(device, kernel, (kvant_variant)i);
+        }
+    }
+    return status;
 }
 
 void kvant_opencl_release_programs(kvant_backend_device *device)
 {
     for (int i = 0; i < KVANT_KERNEL_COUNT; i++) {
-        if (device->kernels[i] != NULL) {
-            device->api.clReleaseKernel(device->kernels[i]);
-        }
-        if (device->programs[i] != NULL) {
-            device->api.clReleaseProgram(device->programs[i]);
+        for (int j = 0; j < KVANT_VARIANT_COUNT; j++) {
+            if (device->kernels[i][j] != NULL) {
+                device->api.clReleaseKernel(device->kernels[i][j]);
+            }
+            if (device->programs[i][j] != NULL) {
+                device->api.clReleaseProgram(device->programs[i][j]);
+            }
         }
     }
     for (cl_uint i = 0; i < device->header_count; i++) {

@@ -59,7 +59,8 @@ static void make_empty(kvant_kernel kernel, any_params *params)
     }
 }
 
-kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel)
+kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel,
+                                  kvant_variant variant)
 {
     kvant_backend_buffer *buffer = NULL;
     kvant_status status = kvant_opencl_buffer_create(device, 4u * KV_HEADER_WORDS, &buffer);
@@ -70,6 +71,7 @@ kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel ker
     make_empty(kernel, &params);
     kvant_launch launch = {
         .kernel = kernel,
+        .variant = variant,
         .params = &params,
         .params_bytes = signatures[kernel].params_bytes,
         .groups = {1, 1, 1},

@@ -179,7 +179,8 @@ kvant_status kvant_vulkan_fill(kvant_backend_device *device, kvant_backend_buffe
 
 kvant_status kvant_vulkan_pipelines_create(kvant_backend_device *device);
 void kvant_vulkan_pipelines_destroy(kvant_backend_device *device);
-kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel);
+kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                  uint32_t variants);
 kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch);
 
 #endif

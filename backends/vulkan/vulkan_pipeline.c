@@ -271,8 +271,10 @@ static uint32_t first_variant(const kvant_backend_device *device)
     return device->lanes > KVANT_VULKAN_NARROW_LANES ? 0u : KVANT_VULKAN_ROW_VARIANTS - 1u;
 }
 
-kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel)
+kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                  uint32_t variants)
 {
+    (void)variants; /* there is the baseline alone */
     const kvant_services *services = device->services;
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     kvant_status status = kvant_vulkan_alive(device);

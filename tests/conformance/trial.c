@@ -215,9 +215,10 @@ static void launch_on_device(kvant_trial *trial, kvant_kernel kernel, kvant_vari
     if (!kvant_plan_groups(kernel, params, &on->limits, launch.groups)) {
         kvant_trial_skip(trial, "the grid exceeds the limits of the device");
     }
-    if (!on->prepared[kernel]) {
-        check(trial, on->backend->prepare(on->device, kernel), "prepare", kernel);
-        on->prepared[kernel] = 1;
+    uint32_t bit = 1u << variant;
+    if ((on->prepared[kernel] & bit) == 0u) {
+        check(trial, on->backend->prepare(on->device, kernel, bit), "prepare", kernel);
+        on->prepared[kernel] |= bit;
     }
     if (launch.groups[0] != 0u && launch.groups[1] != 0u && launch.groups[2] != 0u) {
         check(trial, on->backend->launch(on->device, &launch), "launch", kernel);

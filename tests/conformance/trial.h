@@ -25,8 +25,8 @@ typedef struct {
     kvant_variant_choice variant; /* what KVANT_VARIANT asks for */
     kvant_device_record record;
     kvant_services services;
-    char message[512]; /* the last that the backend reported */
-    unsigned char prepared[KVANT_KERNEL_COUNT];
+    char message[512];                     /* the last that the backend reported */
+    uint32_t prepared[KVANT_KERNEL_COUNT]; /* variants, as bits */
     struct kvant_context *contexts[2]; /* of the whole-cache cases: host and device, once opened */
 } kvant_test_device;
 

@@ -100,7 +100,8 @@ static kvant_status launch_positions(kvant_backend_device *device, kvant_backend
                            .groups = {1, 1, 1},
                            .binding_count = 1,
                            .bindings = {buffer}};
-    kvant_status status = backend->prepare(device, KVANT_KERNEL_positions);
+    kvant_status status =
+        backend->prepare(device, KVANT_KERNEL_positions, 1u << KVANT_VARIANT_baseline);
     return status == KVANT_OK ? backend->launch(device, &launch) : status;
 }
 

@@ -10,19 +10,17 @@
     extern const cudasim_kernel cudasim_kernel_##name;
 #include "kernels.def"
 #undef KVANT_KERNEL
-#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+#define KVANT_TUNED_CUDA(kernel, variant, capability, least_rows, why)                             \
     extern const cudasim_kernel cudasim_kernel_##kernel##_##variant;
 #include "variants.def"
-#undef KVANT_TUNED
 
 static const cudasim_kernel *const kernels[] = {
 #define KVANT_KERNEL(name, params, count, names, shape, exactness) &cudasim_kernel_##name,
 #include "kernels.def"
 #undef KVANT_KERNEL
-#define KVANT_TUNED(kernel, variant, capability, least_rows, why)                                  \
+#define KVANT_TUNED_CUDA(kernel, variant, capability, least_rows, why)                             \
     &cudasim_kernel_##kernel##_##variant,
 #include "variants.def"
-#undef KVANT_TUNED
 };
 
 const cudasim_kernel *cudasim_find_kernel(const char *name)

@@ -147,15 +147,18 @@ def main():
             else:
                 check_pointers(path, parameters, params_struct, bindings)
 
-    tuned = {"_".join(pair) for pair in
-             re.findall(r"^KVANT_TUNED\((\w+), (\w+),", read("api/contract/variants.def"), re.M)}
-    for name in tuned:
-        if not exists("cuda/{}.cu".format(name)):
-            finding("cuda/{}.cu".format(name), 1, "missing: variants.def lists it")
-    known = {kernel[0] for kernel in kernels} | tuned
-    for language, extension in (("cl", ".cl"), ("shaders", ".comp"), ("cuda", ".cu")):
+    names = {kernel[0] for kernel in kernels}
+    tuned = re.findall(r"^KVANT_TUNED_([A-Z]+)\((\w+), (\w+),", read("api/contract/variants.def"),
+                       re.M)
+    for backend, language, extension in (("OPENCL", "cl", ".cl"), ("VULKAN", "shaders", ".comp"),
+                                         ("CUDA", "cuda", ".cu")):
+        variants = {kernel + "_" + variant for of, kernel, variant in tuned if of == backend}
+        for name in variants:
+            if not exists(KERNEL_FILES[language].format(name)):
+                finding("api/contract/variants.def", 1,
+                        "{} is missing".format(KERNEL_FILES[language].format(name)))
         for path in tree((language + "/",), (extension,)):
-            if path[len(language) + 1:-len(extension)] not in known:
+            if path[len(language) + 1:-len(extension)] not in names | variants:
                 finding(path, 1, "a kernel that the manifest does not list")
     finish("{} kernels in 4 languages".format(len(kernels)))
 

@@ -29,6 +29,7 @@ FAULTS = [
     ("kernel_parity", "cuda/finite.cu", "kv_finite_params", "kv_append_params"),
     ("kernel_parity", "cl/append.cl", "/* 2. Positions */", "/* 2. Places */"),
     ("kernel_parity", "cuda/append.cu", "/* 2. Positions */", ""),
+    ("kernel_parity", "api/contract/variants.def", "_CUDA(attention, mma,", "_VULKAN(attention, mma,"),
     ("docs", "docs/kernels.md", "`k:r v:r store:w status:rw`", "`k:r v:r store:rw status:rw`"),
     ("docs", "docs/recipes.md", "| `kivi4` |", "| `kivi5` |"),
     ("docs", "docs/reliability.md", "`scripts/check-oclgrind", "`scripts/check-opencl"),

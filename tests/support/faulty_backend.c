@@ -94,9 +94,10 @@ static kvant_status faulty_fill(kvant_backend_device *device, kvant_backend_buff
     return host->fill(device->inner, buffer->inner, offset, word, bytes);
 }
 
-static kvant_status faulty_prepare(kvant_backend_device *device, kvant_kernel kernel)
+static kvant_status faulty_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                   uint32_t variants)
 {
-    return host->prepare(device->inner, kernel);
+    return host->prepare(device->inner, kernel, variants);
 }
 
 /* ---- damage -------------------------------------------------------------------------------- */

@@ -44,6 +44,21 @@ static void a_forced_variant_is_taken_by_the_kernels_that_have_it(void **state)
                      KVANT_VARIANT_baseline);
 }
 
+static void only_what_launches_may_get_is_built(void **state)
+{
+    (void)state;
+    const uint32_t baseline = 1u << KVANT_VARIANT_baseline;
+    const uint32_t mma = 1u << KVANT_VARIANT_mma;
+    const kvant_kernel attention = KVANT_KERNEL_attention;
+    assert_int_equal(kvant_variant_set(attention, 0, automatic), baseline);
+    assert_int_equal(kvant_variant_set(attention, KVANT_CAPABILITY_INT8_MMA, automatic),
+                     baseline | mma);
+    assert_int_equal(kvant_variant_set(KVANT_KERNEL_positions, UINT32_MAX, automatic), baseline);
+    const kvant_variant_choice forced = {1, KVANT_VARIANT_mma};
+    assert_int_equal(kvant_variant_set(attention, KVANT_CAPABILITY_INT8_MMA, forced), mma);
+    assert_int_equal(kvant_variant_set(KVANT_KERNEL_positions, UINT32_MAX, forced), baseline);
+}
+
 static void a_choice_is_read_or_refused_with_a_reason(void **state)
 {
     (void)state;
@@ -111,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_capable_device_takes_the_variant_from_three_rows_on),
         cmocka_unit_test(a_forced_variant_is_taken_by_the_kernels_that_have_it),
+        cmocka_unit_test(only_what_launches_may_get_is_built),
         cmocka_unit_test(a_choice_is_read_or_refused_with_a_reason),
         cmocka_unit_test(launches_are_described),
         cmocka_unit_test(contexts_obey_the_variable),
