@@ -29,6 +29,11 @@ struct kv_by_lanes {
     {
         kv_output_group<BITS>(s, shared, first_channel, channels);
     }
+
+    KV_FN kv_u32 operand_rows(kv_u32 rows)
+    {
+        return kv_rows_of_lanes(rows);
+    }
 };
 
 extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)

@@ -20,6 +20,7 @@ struct kv_split {
     kv_u32 first; /* token of the segment where the split starts */
     kv_u32 count; /* tokens of the split, a multiple of 4 */
     kv_u32 rows;  /* query rows */
+    kv_u32 operand_rows; /* that get operands: those past `rows` are 0 */
     kv_u32 k_dim;
     kv_u32 v_dim;
 };
@@ -77,10 +78,17 @@ KV_FN kv_u32 kv_rows_per_lane(kv_u32 rows, kv_u32 units, kv_u32 lanes)
     return each;
 }
 
+/* Rows up to whole tiles of what one lane may carry: what it reads for all of them was written. */
+KV_FN kv_u32 kv_rows_of_lanes(kv_u32 rows)
+{
+    return rows >= 3u ? (rows + 3u) / 4u * 4u : rows;
+}
+
 /* ---- operands ----
  * One warp works on one row; lane l holds element l of each chunk, 0 past the end of the row. */
 
-/* The row's chunks as 16-bit operands, with the value of one unit and the sum of each. */
+/* The row's chunks as 16-bit operands, with the value of one unit and the sum of each. Operands are
+ * read eight at a time: those up to the next multiple of 8 are 0. */
 KV_FN void kv_make_operands(const kv_f32 values[KV_ROW_CHUNKS], kv_u32 length, short *operands,
                             kv_f32 *steps, kv_i32 *sums)
 {
@@ -101,7 +109,7 @@ KV_FN void kv_make_operands(const kv_f32 values[KV_ROW_CHUNKS], kv_u32 length, s
     for (kv_u32 c = 0u; c < KV_ROW_CHUNKS; c++) {
         if (c * KV_CHUNK < length) {
             kv_i32 operand = kv_operand(values[c], __shfl_sync(KV_ALL_LANES, inverse, c));
-            if (c * KV_CHUNK + kv_lane() < length) {
+            if (c * KV_CHUNK + kv_lane() < (length + 7u) / 8u * 8u) {
                 operands[c * KV_CHUNK + kv_lane()] = (short)operand;
             }
             kv_u32 sum = kv_warp_sum(KV_U32(operand));

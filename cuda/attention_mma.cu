@@ -21,6 +21,11 @@ struct kv_by_tiles {
     {
         kv_output_tiles<BITS>(s, shared, first_channel, channels);
     }
+
+    KV_FN kv_u32 operand_rows(kv_u32 rows)
+    {
+        return rows;
+    }
 };
 
 /* Room for five blocks a multiprocessor: 92 to 96 registers a lane and no spills. By itself the

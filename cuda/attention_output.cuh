@@ -212,7 +212,7 @@ KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
     for (kv_u32 channel = 0u; channel < s.v_dim; channel += length) {
         kv_u32 channels = kv_min_u32(length, s.v_dim - channel);
 #pragma unroll 1
-        for (kv_u32 row = kv_warp(); row < s.rows; row += kv_warps()) {
+        for (kv_u32 row = kv_warp(); row < s.operand_rows; row += kv_warps()) {
             kv_fold_weights(s, shared, row, channel);
         }
         __syncthreads();

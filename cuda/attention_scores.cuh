@@ -189,18 +189,18 @@ KV_FN void kv_fold_tokenwise(const kv_split &s, kv_attention_shared &shared,
     kv_u32 groups = (s.k_dim + scoring.length - 1u) / scoring.length;
     if (scoring.chunk == KV_CHUNK) {
 #pragma unroll 1
-        for (kv_u32 row = kv_warp(); row < s.rows; row += kv_warps()) {
+        for (kv_u32 row = kv_warp(); row < s.operand_rows; row += kv_warps()) {
             kv_fold_query(s, shared, scoring, row);
         }
     } else {
 #pragma unroll 1
-        for (kv_u32 task = threadIdx.x; task < s.rows * chunks; task += blockDim.x) {
+        for (kv_u32 task = threadIdx.x; task < s.operand_rows * chunks; task += blockDim.x) {
             kv_fold_short_chunk(s, shared, scoring, task / chunks, task % chunks);
         }
     }
     __syncthreads();
 #pragma unroll 1
-    for (kv_u32 task = threadIdx.x; task < s.rows * groups; task += blockDim.x) {
+    for (kv_u32 task = threadIdx.x; task < s.operand_rows * groups; task += blockDim.x) {
         kv_sum_query(s, shared, scoring, task / groups, task % groups);
     }
 }
@@ -339,11 +339,12 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
     for (kv_u32 round = 0u; round < teams.blocks; round += teams.count) {
         kv_u32 active = kv_min_u32(teams.count, teams.blocks - round);
 #pragma unroll 1
-        for (kv_u32 task = kv_warp(); scoring.is_channelwise != 0u && task < active * s.rows;
-             task += kv_warps()) {
-            kv_u32 first = (teams.first_block + round + task / s.rows) * teams.block_length;
-            kv_fold_channels(s, shared, scoring, first < s.first ? s.first : first, task / s.rows,
-                             task % s.rows);
+        for (kv_u32 task = kv_warp();
+             scoring.is_channelwise != 0u && task < active * s.operand_rows; task += kv_warps()) {
+            kv_u32 of_team = task / s.operand_rows;
+            kv_u32 first = (teams.first_block + round + of_team) * teams.block_length;
+            kv_fold_channels(s, shared, scoring, first < s.first ? s.first : first, of_team,
+                             task % s.operand_rows);
         }
         __syncthreads();
         if (team < active) {

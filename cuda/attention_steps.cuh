@@ -3,6 +3,7 @@
  * The steps of the attention kernel, for any way to compute its inner products over codes (HOW):
  *   HOW::scores<BITS>(...)   step 2 over a block of tokens, as kv_score_block
  *   HOW::output<BITS>(...)   step 4 over a group of channels, as kv_output_group
+ *   HOW::operand_rows(rows)  query rows whose operands they read
  * The parts:
  *   attention.cuh          the split, operands, the inner product
  *   attention_scores.cuh   step 2
@@ -84,15 +85,17 @@ KV_FN void kv_load_positions(const kv_attention_params &p, const kv_u32 *positio
     }
 }
 
-/* 3. Weights of one row, by one warp: masked tokens are selected away, never multiplied */
+/* 3. Weights of one row, by one warp: masked tokens are selected away, never multiplied. A row that
+ * does not exist sees none. */
 KV_FN void kv_weigh_row(const kv_split &s, kv_attention_shared &shared, kv_u32 row)
 {
     kv_f32 largest = KV_MASKED;
+    kv_u32 count = row < s.rows ? s.count : 0u;
     kv_u32 visible = 0u; /* bit c: token 32 c + lane */
 #pragma unroll
     for (kv_u32 c = 0u; c < KV_ROW_CHUNKS; c++) {
         kv_u32 token = c * KV_CHUNK + kv_lane();
-        if (token < s.count && shared.positions[token] != KV_POSITION_INVALID &&
+        if (token < count && shared.positions[token] != KV_POSITION_INVALID &&
             shared.positions[token] <= shared.query_positions[row]) {
             visible |= 1u << c;
             largest = kv_max(largest, shared.scores[row][token]);
@@ -160,6 +163,7 @@ KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const
     s.first = entry[KV_SPLIT_FIRST_TOKEN];
     s.count = kv_min_u32(KV_SPLIT_TOKENS, s.segment[KV_SEGMENT_CAPACITY] - s.first);
     s.rows = rows.count;
+    s.operand_rows = HOW::operand_rows(rows.count);
     s.k_dim = p.k_dim;
     s.v_dim = p.v_dim;
 
@@ -169,7 +173,7 @@ KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const
     /* 2. Scores */
     kv_score_split<HOW>(s, shared);
 #pragma unroll 1
-    for (kv_u32 row = kv_warp(); row < s.rows; row += kv_warps()) {
+    for (kv_u32 row = kv_warp(); row < kv_rows_of_lanes(s.rows); row += kv_warps()) {
         kv_weigh_row(s, shared, row);
     }
     __syncthreads();

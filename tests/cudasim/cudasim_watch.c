@@ -15,13 +15,6 @@
 
 enum { SHARED_PATTERN = 0xcd, GUARD = 1 << 10, RECENT = 4 };
 
-/* kvant_attention and its variants compute up to four rows at a time, of which the last may not
- * exist; what they read for those was not written, and what comes of it is not stored. */
-static int reads_missing_rows(const char *kernel)
-{
-    return strcmp(kernel, "kvant_attention") == 0 || strcmp(kernel, "kvant_attention_mma") == 0;
-}
-
 /* Shared memory of a block, and which of its bytes were written. */
 typedef struct {
     const char *kind;
@@ -35,7 +28,6 @@ static _Alignas(16) char dynamic_room[GUARD + CUDASIM_MAX_SHARED_BYTES + GUARD];
 char *const cudasim_dynamic_shared = &dynamic_room[GUARD];
 
 static struct {
-    int is_strict; /* what was not written must not be read */
     shared_memory fixed, dynamic;
     struct {
         uintptr_t first, end;
@@ -54,7 +46,6 @@ static void begin_shared(shared_memory *shared, const char *kind, const char *st
 
 void cudasim_watch_launch(const cudasim_kernel *kernel, size_t dynamic_bytes, void *const *params)
 {
-    watch.is_strict = !reads_missing_rows(kernel->name);
     begin_shared(&watch.fixed, "shared", kernel->shared, kernel->shared_bytes);
     begin_shared(&watch.dynamic, "dynamic shared", cudasim_dynamic_shared, dynamic_bytes);
     memset(watch.recent, 0, sizeof watch.recent);
@@ -94,7 +85,7 @@ static void shared_access(shared_memory *shared, uintptr_t address, size_t bytes
                      shared->kind);
     } else if (is_write) {
         memset(&shared->is_written[offset], 1, bytes);
-    } else if (watch.is_strict && memchr(&shared->is_written[offset], 0, bytes) != NULL) {
+    } else if (memchr(&shared->is_written[offset], 0, bytes) != NULL) {
         cudasim_stop(CUDASIM_LAUNCH_FAILED,
                      "reads %zu bytes at byte %zu of %zu of %s memory, which were not written",
                      bytes, offset, shared->bytes, shared->kind);
