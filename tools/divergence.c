@@ -29,6 +29,7 @@ static double log_sum(const float *logits, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         sum += exp((double)logits[i] - largest);
     }
+    /* cppcheck-suppress invalidFunctionArg ; the largest logit alone makes the sum 1 or NaN */
     return largest + log(sum);
 }
 

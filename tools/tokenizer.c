@@ -170,6 +170,7 @@ static uint32_t find(const tokenizer *t, const char *bytes, size_t length)
 static size_t character_length(const char *text)
 {
     size_t length = 1;
+    /* cppcheck-suppress arrayIndexOutOfBoundsCond ; the terminator of a text is no continuation */
     while (length < 4u && ((unsigned char)text[length] & 0xc0u) == 0x80u) {
         length++;
     }

@@ -71,8 +71,8 @@ static kvant_status run_operation(kvant_context *context, kvant_buffer *input, k
                                   uint32_t operation, bool *same)
 {
     uint32_t words[INPUT_WORDS];
-    uint32_t expected[VALUES];
-    uint32_t got[VALUES];
+    uint32_t expected[VALUES] = {0};
+    uint32_t got[VALUES] = {0};
     for (uint32_t i = 0; i < VALUES; i++) {
         make_input(operation, i, &words[4u * i]);
     }

@@ -63,7 +63,7 @@ static uint64_t hash_bytes(const void *data, size_t bytes)
 
 static void cache_key(const kvant_backend_device *device, char key[128])
 {
-    char uuid[2 * VK_UUID_SIZE + 1];
+    char uuid[2 * VK_UUID_SIZE + 1] = "";
     for (size_t i = 0; i < VK_UUID_SIZE; i++) {
         (void)snprintf(&uuid[2 * i], 3, "%02x", device->properties.pipelineCacheUUID[i]);
     }
