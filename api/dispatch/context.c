@@ -226,6 +226,7 @@ kvant_status kvant_context_elapsed(kvant_context *context, double *out_microseco
     if (!context->marked[0] || !context->marked[1]) {
         return kvant_fail(KVANT_ERROR_INVALID_STATE, "both time stamps must be set before");
     }
+    context->stats.synchronizations++;
     return kvant_finish(context,
                         context->backend->elapsed(context->device, 0, 1, out_microseconds));
 }

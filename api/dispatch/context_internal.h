@@ -42,7 +42,9 @@ enum { KVANT_TIMED_COMMANDS = KVANT_MARKS / 2 - 1 };
 
 typedef struct {
     bool is_on;
-    uint32_t pairs; /* waiting to be read */
+    uint32_t read;        /* pairs whose time is in the sums */
+    uint32_t pairs;       /* that were set */
+    kvant_status refused; /* why a stamp behind a command could not be set */
     kvant_work kinds[KVANT_TIMED_COMMANDS];
     kvant_work_times sums;
 } kvant_timing;
@@ -79,6 +81,9 @@ kvant_status kvant_require_alive(const kvant_context *context);
 /* Plans and enqueues one kernel; a NULL buffer is an unused binding. Arguments are trusted. */
 kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
                                  kvant_buffer *const *buffers, uint32_t count);
+/* The same for a kernel whose time counts as other work than its own. */
+kvant_status kvant_launch_as(kvant_context *context, kvant_work work, kvant_kernel kernel,
+                             const void *params, kvant_buffer *const *buffers, uint32_t count);
 
 /* Fails with LIMIT where the device cannot take such a launch: asked before the first of several. */
 kvant_status kvant_check_launch(const kvant_context *context, kvant_kernel kernel,

@@ -102,8 +102,8 @@ static kvant_work work_of(kvant_kernel kernel)
     return KVANT_WORK_OTHER;
 }
 
-kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
-                                 kvant_buffer *const *buffers, uint32_t count)
+kvant_status kvant_launch_as(kvant_context *context, kvant_work work, kvant_kernel kernel,
+                             const void *params, kvant_buffer *const *buffers, uint32_t count)
 {
     kvant_status status = kvant_require_alive(context);
     if (status == KVANT_OK) {
@@ -130,9 +130,15 @@ kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, co
         launch.bindings[i] = buffers[i] != NULL ? buffers[i]->native : context->unused->native;
     }
     context->stats.launches++;
-    status = kvant_command_begin(context, work_of(kernel));
+    status = kvant_command_begin(context, work);
     if (status == KVANT_OK) {
         status = context->backend->launch(context->device, &launch);
     }
     return kvant_command_end(context, status);
+}
+
+kvant_status kvant_launch_kernel(kvant_context *context, kvant_kernel kernel, const void *params,
+                                 kvant_buffer *const *buffers, uint32_t count)
+{
+    return kvant_launch_as(context, work_of(kernel), kernel, params, buffers, count);
 }

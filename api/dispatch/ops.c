@@ -60,8 +60,8 @@ static kv_parameters_params parameter_rows(const kv_quantize_params *p)
     return rows;
 }
 
-kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *buffers,
-                               kv_quantize_params p)
+static kvant_status quantize(kvant_context *context, kvant_work work,
+                             const kvant_op_buffers *buffers, kv_quantize_params p)
 {
     p.groups = kvant_event_groups(p.grouping, p.group_length, p.tokens, p.heads, p.dim);
     kv_parameters_params rows = parameter_rows(&p);
@@ -71,15 +71,21 @@ kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *b
 
     kvant_status status = clear_keys(buffers->scratch, p.keys_offset, p.groups);
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, KVANT_KERNEL_extrema, &p, extrema, 3);
+        status = kvant_launch_as(context, work, KVANT_KERNEL_extrema, &p, extrema, 3);
     }
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, KVANT_KERNEL_parameters, &rows, parameters, 2);
+        status = kvant_launch_as(context, work, KVANT_KERNEL_parameters, &rows, parameters, 2);
     }
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, KVANT_KERNEL_encode, &p, encode, 2);
+        status = kvant_launch_as(context, work, KVANT_KERNEL_encode, &p, encode, 2);
     }
     return status;
+}
+
+kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *buffers,
+                               kv_quantize_params p)
+{
+    return quantize(context, KVANT_WORK_QUANTIZE, buffers, p);
 }
 
 kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffers *buffers,
@@ -113,7 +119,7 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
                                kv_saliency_params p)
 {
     /* int8 keys about each channel's midrange are just an int8 segment with one group a channel */
-    kv_quantize_params quantize = {
+    kv_quantize_params of_keys = {
         .source = *key_view,
         .indices_offset = KV_NO_OFFSET,
         .tokens = p.tokens,
@@ -130,7 +136,7 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
     kvant_op_buffers buffers = {keys, scratch, scratch};
     kvant_status status = kvant_check_launch(context, KVANT_KERNEL_saliency_rows, &p);
     if (status == KVANT_OK) {
-        status = kvant_op_quantize(context, &buffers, quantize);
+        status = quantize(context, KVANT_WORK_SALIENCY, &buffers, of_keys);
     }
 
     kvant_buffer *with_queries[2] = {queries, scratch};

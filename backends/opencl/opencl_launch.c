@@ -73,14 +73,16 @@ kvant_status kvant_opencl_mark(kvant_backend_device *device, uint32_t slot)
     if (status != KVANT_OK) {
         return status;
     }
+    cl_event mark = NULL;
+    cl_int error = device->api.clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &mark);
+    if (error != CL_SUCCESS) {
+        return kvant_opencl_fail(device, "clEnqueueMarkerWithWaitList", error);
+    }
     if (device->marks[slot] != NULL) {
         device->api.clReleaseEvent(device->marks[slot]);
-        device->marks[slot] = NULL;
     }
-    cl_int error =
-        device->api.clEnqueueMarkerWithWaitList(device->queue, 0, NULL, &device->marks[slot]);
-    return error == CL_SUCCESS ? KVANT_OK
-                               : kvant_opencl_fail(device, "clEnqueueMarkerWithWaitList", error);
+    device->marks[slot] = mark;
+    return KVANT_OK;
 }
 
 kvant_status kvant_opencl_elapsed(kvant_backend_device *device, uint32_t from, uint32_t to,

@@ -301,7 +301,9 @@ kvant_status kvant_vulkan_mark(kvant_backend_device *device, uint32_t slot)
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     if (device->timestamp_bits == 0) {
         kvant_status status = kvant_vulkan_synchronize(device);
-        device->host_marks[slot] = host_microseconds();
+        if (status == KVANT_OK) {
+            device->host_marks[slot] = host_microseconds();
+        }
         return status;
     }
     kvant_status status = kvant_vulkan_begin_command(device);

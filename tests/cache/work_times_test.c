@@ -56,9 +56,20 @@ static void step(const fixture *f, uint32_t count)
     }
 }
 
+static uint64_t waits_of_work_times(const fixture *f)
+{
+    kvant_context_stats before = KVANT_CONTEXT_STATS_INIT;
+    kvant_context_stats after = KVANT_CONTEXT_STATS_INIT;
+    kvant_work_times times = KVANT_WORK_TIMES_INIT;
+    assert_int_equal(kvant_context_get_stats(f->context, &before), KVANT_OK);
+    assert_int_equal(kvant_context_work_times(f->context, &times), KVANT_OK);
+    assert_int_equal(kvant_context_get_stats(f->context, &after), KVANT_OK);
+    return after.synchronizations - before.synchronizations;
+}
+
 static void count_on(const char *backend)
 {
-    enum { STEPS = 200 };
+    enum { STEPS = 200, AT_ONCE = 511 }; /* commands whose stamps are kept */
     fixture f = {0};
     if (!open_fixture(&f, backend)) {
         return;
@@ -78,8 +89,10 @@ static void count_on(const char *backend)
     assert_int_equal(kvant_context_get_stats(f.context, &after), KVANT_OK);
     assert_int_equal(kvant_context_work_times(f.context, &times), KVANT_OK);
     uint64_t launches = 0;
+    uint64_t timed = 0;
     for (int kind = 0; kind < KVANT_WORK_KINDS; kind++) {
         assert_true(isfinite(times.microseconds[kind]) && times.microseconds[kind] >= 0.0);
+        timed += times.commands[kind];
         launches += kind != KVANT_WORK_OTHER ? times.commands[kind] : 0;
     }
     assert_true(times.commands[KVANT_WORK_ATTENTION] == STEPS);
@@ -92,12 +105,16 @@ static void count_on(const char *backend)
     assert_true(launches > 512); /* more than a device keeps time stamps for */
     assert_true(after.commands - before.commands >= launches + times.commands[KVANT_WORK_OTHER]);
     assert_true(after.submissions >= before.submissions);
+    assert_true(after.synchronizations - before.synchronizations == (timed - 1) / AT_ONCE);
+    assert_true(waits_of_work_times(&f) == 0); /* nothing new */
+    step(&f, 1);
+    assert_true(waits_of_work_times(&f) == 1);
 
     assert_int_equal(kvant_context_timing(f.context, 0), KVANT_OK);
     kvant_work_times later = KVANT_WORK_TIMES_INIT;
     step(&f, 3);
     assert_int_equal(kvant_context_work_times(f.context, &later), KVANT_OK);
-    assert_true(later.commands[KVANT_WORK_ATTENTION] == STEPS);
+    assert_true(later.commands[KVANT_WORK_ATTENTION] == STEPS + 1);
     assert_int_equal(kvant_context_timing(f.context, 1), KVANT_OK);
     assert_int_equal(kvant_context_work_times(f.context, &later), KVANT_OK);
     assert_true(later.commands[KVANT_WORK_ATTENTION] == 0);
@@ -111,6 +128,38 @@ static void every_command_counts_once(void **state)
     for (int i = 0; i < 4; i++) {
         count_on(backends[i]);
     }
+}
+
+/* The int8 keys that saliency makes for itself are no quantization of the cache. */
+static void saliency_counts_as_one(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    assert_true(open_fixture(&f, "host"));
+    kvant_saliency_desc desc = KVANT_SALIENCY_DESC_INIT;
+    desc.keys = f.inputs[0];
+    desc.queries = f.inputs[2];
+    desc.tokens = 64;
+    desc.q_heads = 4;
+    desc.kv_heads = 2;
+    desc.dim = 32;
+    desc.probes_recent = 8;
+    assert_int_equal(
+        kvant_buffer_create(f.context, kvant_saliency_scratch_bytes(&desc), &desc.scratch),
+        KVANT_OK);
+    assert_int_equal(kvant_buffer_create(f.context, 4096, &desc.scores), KVANT_OK);
+    kvant_work_times times = KVANT_WORK_TIMES_INIT;
+    assert_int_equal(kvant_context_timing(f.context, 1), KVANT_OK);
+    kvant_status status = kvant_saliency(f.context, &desc);
+    if (status != KVANT_OK) {
+        fail_msg("saliency: %s", kvant_last_message());
+    }
+    assert_int_equal(kvant_context_work_times(f.context, &times), KVANT_OK);
+    assert_int_equal(times.commands[KVANT_WORK_SALIENCY], 9); /* rows, keys: 3, scores: 5 */
+    assert_int_equal(times.commands[KVANT_WORK_QUANTIZE], 0);
+    kvant_buffer_destroy(desc.scratch);
+    kvant_buffer_destroy(desc.scores);
+    close_fixture(&f);
 }
 
 static void bad_arguments_are_refused(void **state)
@@ -129,6 +178,7 @@ static void bad_arguments_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_command_counts_once),
+                                       cmocka_unit_test(saliency_counts_as_one),
                                        cmocka_unit_test(bad_arguments_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ typedef struct kvant_context_stats {
     uint64_t device_allocations;
     uint64_t kernels_built;
     uint64_t launches;
-    uint64_t synchronizations;
+    uint64_t synchronizations; /* calls that waited, and commands that did: see timing */
     uint64_t commands;    /* launches, copies, fills, writes and reads */
     uint64_t submissions; /* times that commands were handed to the driver */
 } kvant_context_stats;
@@ -131,7 +131,7 @@ typedef struct kvant_context_stats {
 KVANT_API kvant_status kvant_context_get_stats(const kvant_context *context,
                                                kvant_context_stats *out_stats) KVANT_CHECK_RESULT;
 
-/* Device time, for benches: mark(0), work, mark(1), then elapsed. */
+/* Device time, for benches: mark(0), work, mark(1), then elapsed, which waits. */
 KVANT_API kvant_status kvant_context_mark(kvant_context *context, uint32_t slot) KVANT_CHECK_RESULT;
 KVANT_API kvant_status kvant_context_elapsed(kvant_context *context,
                                              double *out_microseconds) KVANT_CHECK_RESULT;
@@ -139,7 +139,7 @@ KVANT_API kvant_status kvant_context_elapsed(kvant_context *context,
 /* What device time is spent on. */
 typedef enum kvant_work {
     KVANT_WORK_APPEND = 0,    /* checking K and V, and storing them in f16 */
-    KVANT_WORK_SALIENCY = 1,  /* scores of tokens */
+    KVANT_WORK_SALIENCY = 1,  /* scores of tokens, with the int8 keys made for them */
     KVANT_WORK_SELECT = 2,    /* choosing classes, listing their tokens */
     KVANT_WORK_QUANTIZE = 3,  /* parameters and codes */
     KVANT_WORK_ATTENTION = 4, /* partial results of every split */
@@ -159,7 +159,9 @@ typedef struct kvant_work_times {
 
 /* Device time by the kind of work: each kernel, copy and fill gets a time stamp before and behind
  * it, which costs time itself. Writes and reads are not counted. timing(1) empties the sums;
- * timing(0) stops; while it is off it costs nothing. work_times waits. */
+ * timing(0) stops; while it is off it costs nothing. work_times waits for the commands that it was
+ * not asked about before; so does one command in 511, since no more stamps are kept. A command does
+ * not fail because the stamp behind it was refused: work_times then fails, once. */
 KVANT_API kvant_status kvant_context_timing(kvant_context *context, int is_on) KVANT_CHECK_RESULT;
 KVANT_API kvant_status kvant_context_work_times(kvant_context *context,
                                                 kvant_work_times *out_times) KVANT_CHECK_RESULT;
