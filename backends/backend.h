@@ -70,6 +70,11 @@ typedef struct {
     uint32_t max_groups;         /* of a launch, along each dimension */
     uint32_t parallel_groups;    /* work-groups that keep the device busy, about */
     uint32_t capabilities;       /* KVANT_CAPABILITY_*, beyond what every kernel needs */
+    /* What the driver says, for reports alone; 0: it does not say. */
+    uint64_t max_binding_bytes; /* that a kernel reaches through one binding */
+    uint32_t max_lanes;         /* of a work-group */
+    uint32_t shared_bytes;      /* of shared memory that a work-group has at most */
+    uint32_t subgroup_lanes;    /* that execute together: a warp, a wave */
 } kvant_backend_limits;
 
 typedef struct kvant_backend_device kvant_backend_device; /* each backend's own */

@@ -223,10 +223,19 @@ static int read_limits(const cJSON *object, kvant_backend_limits *out, tool_erro
     if (read_u32(limits, "lanes", &out->lanes, error) != 0 ||
         read_u32(limits, "parallel_groups", &out->parallel_groups, error) != 0 ||
         read_u32(limits, "max_groups", &out->max_groups, error) != 0 ||
-        read_u64_text(limits, "max_buffer_bytes", &out->max_buffer_bytes, error) != 0) {
+        read_u64_text(limits, "max_buffer_bytes", &out->max_buffer_bytes, error) != 0 ||
+        read_u64_text(limits, "total_memory_bytes", &out->total_memory_bytes, error) != 0) {
         return -1;
     }
-    return read_u64_text(limits, "total_memory_bytes", &out->total_memory_bytes, error);
+    if (member(limits, "max_binding_bytes") == NULL) {
+        return 0; /* of a version that did not ask for what follows */
+    }
+    if (read_u64_text(limits, "max_binding_bytes", &out->max_binding_bytes, error) != 0 ||
+        read_u32(limits, "max_lanes", &out->max_lanes, error) != 0 ||
+        read_u32(limits, "shared_bytes", &out->shared_bytes, error) != 0) {
+        return -1;
+    }
+    return read_u32(limits, "subgroup_lanes", &out->subgroup_lanes, error);
 }
 
 static int read_warnings(const cJSON *object, kvant_conformance_report *report, tool_error *error)

@@ -173,6 +173,11 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
         .max_groups = groups,
         .parallel_groups = processors > 0 ? (uint32_t)processors * 4u : 1u,
         .capabilities = device->capabilities,
+        .max_binding_bytes = total, /* an address: the whole memory */
+        .max_lanes = (uint32_t)threads,
+        .shared_bytes = (uint32_t)attribute_of(driver, device->ordinal,
+                                               CUDA_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK),
+        .subgroup_lanes = (uint32_t)attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_WARP_SIZE),
     };
     if (total < out_limits->max_buffer_bytes) {
         out_limits->max_buffer_bytes = total;

@@ -56,6 +56,8 @@ static kvant_status host_open(const kvant_services *services, uint32_t index,
         .lanes = 1,
         .max_groups = UINT32_MAX,
         .parallel_groups = 1,
+        .max_lanes = 1,
+        .subgroup_lanes = 1,
     };
     return KVANT_OK;
 }

@@ -282,6 +282,11 @@ static void choose_limits(kvant_backend_device *device, cl_device_type type,
         .lanes = device->lanes,
         .max_groups = MAX_GROUPS,
         .parallel_groups = is_gpu ? 8u * units : units,
+        .max_binding_bytes = largest,
+        .max_lanes =
+            (uint32_t)device_number(api, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t)),
+        .shared_bytes =
+            (uint32_t)device_number(api, device->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong)),
     };
     snprintf(device->options, sizeof device->options, "-cl-std=CL1.2 -D KV_LANES=%u",
              (unsigned)device->lanes);

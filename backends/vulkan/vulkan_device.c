@@ -140,8 +140,12 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
             KVANT_VULKAN_PUSH_BYTES, KVANT_MAX_BINDINGS);
     }
 
+    VkPhysicalDeviceSubgroupProperties subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES,
+    };
     VkPhysicalDeviceMaintenance3Properties sizes = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
+        .pNext = &subgroup,
     };
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
@@ -170,6 +174,10 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
         .lanes = device->lanes,
         .max_groups = groups,
         .parallel_groups = is_cpu ? CPU_GROUPS : GPU_GROUPS,
+        .max_binding_bytes = limits->maxStorageBufferRange,
+        .max_lanes = limits->maxComputeWorkGroupInvocations,
+        .shared_bytes = limits->maxComputeSharedMemorySize,
+        .subgroup_lanes = subgroup.subgroupSize,
     };
     return KVANT_OK;
 }

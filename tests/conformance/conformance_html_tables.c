@@ -23,8 +23,10 @@ static void write_bytes(FILE *file, const char *term, uint64_t bytes)
     char text[40] = "unknown";
     if (bytes >= UINT64_C(1) << 30) {
         snprintf(text, sizeof text, "%.1f GiB", (double)bytes * 0x1p-30);
-    } else if (bytes != 0u) {
+    } else if (bytes >= UINT64_C(1) << 20) {
         snprintf(text, sizeof text, "%.1f MiB", (double)bytes * 0x1p-20);
+    } else if (bytes != 0u) {
+        snprintf(text, sizeof text, "%.1f KiB", (double)bytes * 0x1p-10);
     }
     write_row(file, term, text);
 }
@@ -34,6 +36,29 @@ static void write_number(FILE *file, const char *term, uint64_t number)
     fprintf(file, "<dt>%s</dt><dd>", term);
     kvant_html_count(file, number);
     fputs("</dd>\n", file);
+}
+
+/* 0: the driver does not say. */
+static void write_known_number(FILE *file, const char *term, uint64_t number)
+{
+    if (number != 0u) {
+        write_number(file, term, number);
+    } else {
+        write_row(file, term, "unknown");
+    }
+}
+
+static void write_limits(FILE *file, const kvant_backend_limits *limits)
+{
+    write_number(file, "lanes of a work-group", limits->lanes);
+    write_known_number(file, "largest work-group", limits->max_lanes);
+    write_known_number(file, "lanes of a subgroup", limits->subgroup_lanes);
+    write_bytes(file, "shared memory of a work-group", limits->shared_bytes);
+    write_number(file, "parallel work-groups", limits->parallel_groups);
+    write_number(file, "most work-groups", limits->max_groups);
+    write_bytes(file, "largest buffer", limits->max_buffer_bytes);
+    write_bytes(file, "range of a binding", limits->max_binding_bytes);
+    write_bytes(file, "memory", limits->total_memory_bytes);
 }
 
 /* "default, seed 0, shard 2/5, 4 times, encode/?*" */
@@ -59,7 +84,6 @@ static void write_run(FILE *file, const kvant_conformance_report *report)
 
 static void write_card(const kvant_conformance_report *report, FILE *file)
 {
-    const kvant_backend_limits *limits = &report->limits;
     int is_good =
         report->counts[KVANT_CASE_FAILED] == 0u && report->counts[KVANT_CASE_PASSED] != 0u;
     fputs("<div class=\"card\"><div class=\"head\"><h3>", file);
@@ -72,11 +96,7 @@ static void write_card(const kvant_conformance_report *report, FILE *file)
     write_row(file, "driver", report->driver);
     write_row(file, "kind", report->kind);
     write_row(file, "tuned kernels", report->variants);
-    write_number(file, "lanes of a work-group", limits->lanes);
-    write_number(file, "parallel work-groups", limits->parallel_groups);
-    write_number(file, "most work-groups", limits->max_groups);
-    write_bytes(file, "largest buffer", limits->max_buffer_bytes);
-    write_bytes(file, "memory", limits->total_memory_bytes);
+    write_limits(file, &report->limits);
     if (report->pci[0] != '\0') {
         write_row(file, "PCI", report->pci);
     }

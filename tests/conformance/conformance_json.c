@@ -88,10 +88,14 @@ static void write_device(const kvant_conformance_report *report, FILE *file)
     const kvant_backend_limits *limits = &report->limits;
     fprintf(file,
             ",\n \"limits\": {\"lanes\": %u, \"parallel_groups\": %u, \"max_groups\": %u, "
-            "\"max_buffer_bytes\": \"%llu\", \"total_memory_bytes\": \"%llu\"}",
+            "\"max_buffer_bytes\": \"%llu\", \"total_memory_bytes\": \"%llu\", "
+            "\"max_binding_bytes\": \"%llu\", \"max_lanes\": %u, \"shared_bytes\": %u, "
+            "\"subgroup_lanes\": %u}",
             limits->lanes, limits->parallel_groups, limits->max_groups,
             (unsigned long long)limits->max_buffer_bytes,
-            (unsigned long long)limits->total_memory_bytes);
+            (unsigned long long)limits->total_memory_bytes,
+            (unsigned long long)limits->max_binding_bytes, limits->max_lanes, limits->shared_bytes,
+            limits->subgroup_lanes);
 }
 
 static void write_run(const kvant_conformance_report *report, FILE *file)

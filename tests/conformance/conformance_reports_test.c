@@ -166,6 +166,44 @@ static void page_has_the_figures(void **state)
     free(page);
 }
 
+static void check_row(const char *page, const char *term, const char *text)
+{
+    char row[200];
+    snprintf(row, sizeof row, "<dt>%s</dt><dd>%s</dd>", term, text);
+    check_contains(page, row);
+}
+
+static void page_has_the_limits(void **state)
+{
+    (void)state;
+    const kvant_backend_limits kept = reports[RIGHT].limits;
+    reports[RIGHT].limits = (kvant_backend_limits){
+        .lanes = 32,
+        .max_groups = 65535,
+        .parallel_groups = 528,
+        .max_buffer_bytes = UINT64_C(3) << 29,
+        .max_binding_bytes = UINT64_C(128) << 20,
+        .max_lanes = 1024,
+        .shared_bytes = 48u << 10,
+    };
+    char *page = print(kvant_conformance_write_html);
+    char *json = print(kvant_conformance_write_json);
+    reports[RIGHT].limits = kept;
+    check_row(page, "lanes of a work-group", "32");
+    check_row(page, "largest work-group", "1,024");
+    check_row(page, "lanes of a subgroup", "unknown");
+    check_row(page, "shared memory of a work-group", "48.0 KiB");
+    check_row(page, "parallel work-groups", "528");
+    check_row(page, "most work-groups", "65,535");
+    check_row(page, "largest buffer", "1.5 GiB");
+    check_row(page, "range of a binding", "128.0 MiB");
+    check_row(page, "memory", "unknown");
+    check_contains(json, "\"max_binding_bytes\": \"134217728\", \"max_lanes\": 1024, "
+                         "\"shared_bytes\": 49152, \"subgroup_lanes\": 0}");
+    free(page);
+    free(json);
+}
+
 static void page_loads_nothing(void **state)
 {
     (void)state;
@@ -205,6 +243,7 @@ int main(void)
         cmocka_unit_test(devices_are_compared_with_each_other),
         cmocka_unit_test(other_contracts_and_seeds_are_not_compared),
         cmocka_unit_test(page_has_the_figures),
+        cmocka_unit_test(page_has_the_limits),
         cmocka_unit_test(page_loads_nothing),
         cmocka_unit_test(text_is_escaped),
     };

@@ -220,6 +220,9 @@ EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device)
     case 7:
         *value = 65535;
         break;
+    case 8: /* bytes of shared memory of a block */
+        *value = (int)CUDASIM_MAX_SHARED_BYTES;
+        break;
     case 10: /* threads of a warp */
         *value = (int)CUDASIM_WARP;
         break;

@@ -181,6 +181,12 @@ def test_merge(folder):
     assert "their seeds differ" in out
     refused("conform", "--merge", first, first, "--html", page, names=[first + " is given twice"])
 
+    for name in ("max_binding_bytes", "max_lanes", "shared_bytes", "subgroup_lanes"):
+        del again["limits"][name]  # as an earlier version wrote it
+    write(second, json.dumps(again))
+    kvant("conform", "--merge", second, "--html", page)
+    assert "<dt>shared memory of a work-group</dt><dd>unknown</dd>" in read(page)
+
     refused("conform", "--merge", "--html", page, names=["--merge A.json"])
     refused("conform", "--merge", first, names=["--html"])
     refused("conform", first, names=["--merge"])
@@ -199,6 +205,7 @@ def test_merge(folder):
     bad[altered(lambda r: r.update(seed=3))] = '"seed" is no text of decimal digits'
     bad[altered(lambda r: r.update(shard=-1))] = '"shard" is no whole number'
     bad[altered(lambda r: r.update(cases={}))] = '"cases" is no array'
+    bad[altered(lambda r: r["limits"].update(shared_bytes=-1))] = '"shared_bytes" is no whole'
     bad[altered(lambda r: r.update(limits=1))] = '"lanes" is no whole number'
     bad[altered(lambda r: r["cases"][2].pop("rule"))] = 'case 2: "rule" is no text'
     bad[altered(lambda r: r["cases"][0].update(digest="xyz"))] = 'case 0: "digest" is not'
