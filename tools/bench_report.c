@@ -13,53 +13,37 @@
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-static bench_field text_field(const char *name, const char *text)
-{
-    return (bench_field){name, text, 0.0, 0};
-}
-
-static bench_field number_field(const char *name, double number)
-{
-    return (bench_field){name, NULL, number, 0};
-}
-
-/* Nothing where the number is negative. */
-static bench_field optional_field(const char *name, double number)
-{
-    return (bench_field){name, NULL, number, number < 0.0};
-}
-
-void bench_row_fields(const bench_results *r, const bench_row *row, bench_field out[BENCH_FIELDS])
+void bench_row_fields(const bench_results *r, const bench_row *row, report_field out[BENCH_FIELDS])
 {
     const bench_shape *s = &row->shape;
-    const bench_field fields[] = {
-        text_field("op", row->entry->kind->name),
-        text_field("recipe", row->entry->recipe_text),
-        text_field("backend", r->device.backend),
-        text_field("device", r->device.name),
-        text_field("kind", tool_kind_name(r->device.kind)),
-        number_field("batch", s->batch),
-        number_field("tokens", s->tokens),
-        number_field("q_heads", s->q_heads),
-        number_field("kv_heads", s->kv_heads),
-        number_field("head_dim", s->k_dim),
-        number_field("value_dim", s->v_dim),
-        optional_field("layers", row->has_steps ? (double)s->layers : -1.0),
-        number_field("samples", (double)row->us.count),
-        number_field("us", row->us.median),
-        number_field("us_least", row->us.least),
-        number_field("us_p10", row->us.p10),
-        number_field("us_p90", row->us.p90),
-        number_field("us_most", row->us.most),
-        number_field("bytes", (double)row->bytes),
-        number_field("gb_s", bench_row_gb_s(row)),
-        number_field("copy_gb_s", row->copy_gb_s),
-        number_field("fraction", bench_row_fraction(row)),
-        optional_field("f16_us", row->f16_us),
-        optional_field("factor", bench_row_factor(row)),
-        number_field("operations", row->work),
-        number_field("rotated_bytes", (double)row->rotated),
-        number_field("seed", (double)r->seed),
+    const report_field fields[] = {
+        report_text("op", row->entry->kind->name),
+        report_text("recipe", row->entry->recipe_text),
+        report_text("backend", r->device.backend),
+        report_text("device", r->device.name),
+        report_text("kind", tool_kind_name(r->device.kind)),
+        report_number("batch", s->batch),
+        report_number("tokens", s->tokens),
+        report_number("q_heads", s->q_heads),
+        report_number("kv_heads", s->kv_heads),
+        report_number("head_dim", s->k_dim),
+        report_number("value_dim", s->v_dim),
+        report_number_if("layers", s->layers, row->has_steps),
+        report_number("samples", (double)row->us.count),
+        report_number("us", row->us.median),
+        report_number("us_least", row->us.least),
+        report_number("us_p10", row->us.p10),
+        report_number("us_p90", row->us.p90),
+        report_number("us_most", row->us.most),
+        report_number("bytes", (double)row->bytes),
+        report_number("gb_s", bench_row_gb_s(row)),
+        report_number("copy_gb_s", row->copy_gb_s),
+        report_number("fraction", bench_row_fraction(row)),
+        report_number_if("f16_us", row->f16_us, row->f16_us >= 0.0),
+        report_number_if("factor", bench_row_factor(row), row->f16_us >= 0.0),
+        report_number("operations", row->work),
+        report_number("rotated_bytes", (double)row->rotated),
+        report_number("seed", (double)r->seed),
     };
     _Static_assert(sizeof fields / sizeof fields[0] == BENCH_FIELDS, "every value has room");
     memcpy(out, fields, sizeof fields);
@@ -164,19 +148,10 @@ void bench_report_table(const bench_results *r, FILE *file)
 
 static cJSON *row_object(const bench_results *r, const bench_row *row)
 {
-    bench_field fields[BENCH_FIELDS];
+    report_field fields[BENCH_FIELDS];
     cJSON *object = cJSON_CreateObject();
     bench_row_fields(r, row, fields);
-    for (size_t i = 0; i < BENCH_FIELDS; i++) {
-        const bench_field *field = &fields[i];
-        if (field->text != NULL) {
-            cJSON_AddStringToObject(object, field->name, field->text);
-        } else if (field->is_null) {
-            cJSON_AddNullToObject(object, field->name);
-        } else {
-            cJSON_AddNumberToObject(object, field->name, field->number);
-        }
-    }
+    report_fields_add(fields, BENCH_FIELDS, object);
     if (row->has_steps) {
         named_number values[STEP_SUMMARY_VALUES];
         cJSON *step = cJSON_AddObjectToObject(object, "step");
@@ -206,23 +181,6 @@ int bench_report_json(const bench_results *r, FILE *file)
     return json_print(root, file);
 }
 
-/* In quotes where a comma, a quote or a line break asks for them. */
-static void put_text(const char *text, FILE *file)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, file);
-        return;
-    }
-    fputc('"', file);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
-            fputc('"', file);
-        }
-        fputc(*text, file);
-    }
-    fputc('"', file);
-}
-
 static void put_steps(const bench_row *row, int is_header, FILE *file)
 {
     named_number values[STEP_SUMMARY_VALUES];
@@ -243,24 +201,13 @@ int bench_report_csv(const bench_results *r, FILE *file)
 {
     static const bench_entry no_entry = {.kind = &bench_kinds[0], .recipe_text = ""};
     const bench_row none = {.entry = &no_entry};
-    bench_field fields[BENCH_FIELDS];
+    report_field fields[BENCH_FIELDS];
     bench_row_fields(r, &none, fields);
-    for (size_t i = 0; i < BENCH_FIELDS; i++) {
-        fprintf(file, "%s%s", i != 0u ? "," : "", fields[i].name);
-    }
+    report_fields_csv_names(fields, BENCH_FIELDS, file);
     put_steps(&none, 1, file);
     for (size_t at = 0; at < r->count; at++) {
         bench_row_fields(r, &r->rows[at], fields);
-        for (size_t i = 0; i < BENCH_FIELDS; i++) {
-            if (i != 0u) {
-                fputc(',', file);
-            }
-            if (fields[i].text != NULL) {
-                put_text(fields[i].text, file);
-            } else if (!fields[i].is_null) {
-                fprintf(file, "%.15g", fields[i].number);
-            }
-        }
+        report_fields_csv_values(fields, BENCH_FIELDS, file);
         put_steps(&r->rows[at], 0, file);
     }
     return fflush(file) == 0 && !ferror(file) ? 0 : -1;

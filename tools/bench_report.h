@@ -8,19 +8,12 @@
 #include <stdio.h>
 
 #include "bench_session.h"
-
-/* One value of a row, under the name that CSV and JSON give it. */
-typedef struct {
-    const char *name;
-    const char *text; /* NULL: the number counts */
-    double number;
-    int is_null;
-} bench_field;
+#include "report_fields.h"
 
 enum { BENCH_FIELDS = 27 };
 
 void bench_row_fields(const bench_results *results, const bench_row *row,
-                      bench_field out[BENCH_FIELDS]);
+                      report_field out[BENCH_FIELDS]);
 
 /* Decimals of a time that are worth printing. */
 int bench_decimals(double us);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "bench_report.h"
+#include "output_file.h"
 #include "tool_commands.h"
 #include "tool_device.h"
 #include "tool_options.h"
@@ -162,26 +163,6 @@ static int read_lists(bench_options *o, tool_error *error)
 /* ---- the run ------------------------------------------------------------------------------- */
 
 /* Files are opened before anything is measured, so that no result is lost to a wrong path. */
-static int open_file(const char *path, FILE **out_file, tool_error *error)
-{
-    *out_file = NULL;
-    if (path == NULL) {
-        return 0;
-    }
-    *out_file = fopen(path, "w");
-    return *out_file != NULL ? 0 : tool_error_input(error, "%.300s cannot be written", path);
-}
-
-static int close_file(const char *path, FILE *file, int result, tool_error *error)
-{
-    if (file == NULL) {
-        return result;
-    }
-    int is_closed = fclose(file) == 0;
-    return result != 0 || is_closed ? result
-                                    : tool_error_input(error, "%.300s was not written", path);
-}
-
 static int report(const bench_options *o, const bench_results *results, FILE *csv, FILE *html,
                   tool_error *error)
 {
@@ -229,15 +210,15 @@ static int bench_to_files(const bench_options *o, const bench_entry *entries, si
 {
     FILE *csv = NULL;
     FILE *html = NULL;
-    int result = open_file(o->csv, &csv, error);
+    int result = output_open(o->csv, &csv, error);
     if (result == 0) {
-        result = open_file(o->html, &html, error);
+        result = output_open(o->html, &html, error);
     }
     if (result == 0) {
         result = bench_on_device(o, entries, count, globals, csv, html, error);
     }
-    result = close_file(o->csv, csv, result, error);
-    return close_file(o->html, html, result, error);
+    result = output_close(o->csv, csv, result, error);
+    return output_close(o->html, html, result, error);
 }
 
 int command_bench(tool_globals *globals, int argc, char **argv)
