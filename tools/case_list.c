@@ -3,6 +3,7 @@
  * Reads questions and answers from JSON.
  */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,25 @@
 #include "model_run.h"
 
 #define MOST_FILE_BYTES (UINT64_C(1) << 26)
+
+static int read_lines(const cJSON *item, size_t index, const char *prompt, uint32_t *out_lines,
+                      tool_error *error)
+{
+    const cJSON *lines = cJSON_GetObjectItemCaseSensitive(item, "lines");
+    *out_lines = 0;
+    if (lines == NULL) {
+        for (const char *at = prompt; (at = strchr(at, '\n')) != NULL; at++) {
+            ++*out_lines;
+        }
+        return 0;
+    }
+    if (!cJSON_IsNumber(lines) || !(lines->valuedouble >= 0.0 && lines->valuedouble <= 1e9) ||
+        lines->valuedouble != floor(lines->valuedouble)) {
+        return tool_error_input(error, "case %zu: \"lines\" is no whole number", index);
+    }
+    *out_lines = (uint32_t)lines->valuedouble;
+    return 0;
+}
 
 static int read_case(const cJSON *item, size_t index, const tokenizer *words, run_case *out_case,
                      tool_error *error)
@@ -26,6 +46,9 @@ static int read_case(const cJSON *item, size_t index, const tokenizer *words, ru
         return tool_error_memory(error);
     }
     memcpy(out_case->answer, text->valuestring, out_case->answer_length + 1u);
+    if (read_lines(item, index, prompt->valuestring, &out_case->lines, error) != 0) {
+        return -1;
+    }
     return tokenizer_encode(words, prompt->valuestring, &out_case->tokens, &out_case->count, error);
 }
 

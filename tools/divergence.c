@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sample_stats.h"
 #include "sampler.h"
 
 void divergence_init(divergence *d)
@@ -31,6 +32,11 @@ static double log_sum(const float *logits, uint32_t count)
     }
     /* cppcheck-suppress invalidFunctionArg ; the largest logit alone makes the sum 1 or NaN */
     return largest + log(sum);
+}
+
+double logits_surprise(const float *logits, uint32_t vocab_size, uint32_t token)
+{
+    return log_sum(logits, vocab_size) - (double)logits[token];
 }
 
 int divergence_add(divergence *d, const float *base, const float *other, uint32_t vocab_size,
@@ -70,20 +76,14 @@ double divergence_mean(const divergence *d)
     return d->count != 0u ? sum / (double)d->count : 0.0;
 }
 
-static int ascending(const void *left, const void *right)
-{
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return a < b ? -1 : a > b;
-}
-
-double divergence_p99(divergence *d)
+double divergence_percentile(divergence *d, size_t percent)
 {
     if (d->count == 0u) {
         return 0.0;
     }
-    qsort(d->values, d->count, sizeof *d->values, ascending);
-    return d->values[(d->count * 99u + 99u) / 100u - 1u];
+    sample_sort(d->values, d->count);
+    size_t rank = (d->count * percent + 99u) / 100u;
+    return d->values[rank != 0u ? rank - 1u : 0u];
 }
 
 double divergence_same_top(const divergence *d)

@@ -44,17 +44,26 @@ void kv_attention_release(kv_attention *a)
     memset(a, 0, sizeof *a);
 }
 
-int kv_attention_cache(const kv_attention *a, const kvant_recipe *recipe, uint32_t prompt,
-                       uint32_t decode, kvant_cache **out_cache, tool_error *error)
+kvant_cache_desc kv_attention_cache_desc(const checkpoint_shape *shape, int prompt_by_token,
+                                         const kvant_recipe *recipe, uint32_t prompt,
+                                         uint32_t decode)
 {
     kvant_cache_desc desc = KVANT_CACHE_DESC_INIT;
     desc.recipe = *recipe;
-    desc.layers = a->shape->layers;
-    desc.q_heads = a->shape->heads;
-    desc.kv_heads = a->shape->kv_heads;
-    desc.k_dim = a->shape->head_dim;
-    desc.prefill_tokens = a->prompt_by_token ? 0u : prompt;
-    desc.decode_tokens = a->prompt_by_token ? prompt + decode : decode;
+    desc.layers = shape->layers;
+    desc.q_heads = shape->heads;
+    desc.kv_heads = shape->kv_heads;
+    desc.k_dim = shape->head_dim;
+    desc.prefill_tokens = prompt_by_token ? 0u : prompt;
+    desc.decode_tokens = prompt_by_token ? prompt + decode : decode;
+    return desc;
+}
+
+int kv_attention_cache(const kv_attention *a, const kvant_recipe *recipe, uint32_t prompt,
+                       uint32_t decode, kvant_cache **out_cache, tool_error *error)
+{
+    kvant_cache_desc desc =
+        kv_attention_cache_desc(a->shape, a->prompt_by_token, recipe, prompt, decode);
     kvant_status status = kvant_cache_create(a->context, &desc, out_cache);
     return status == KVANT_OK ? 0 : tool_error_library(error, status, NULL);
 }
@@ -105,17 +114,29 @@ static kvant_status attend_prompt(const kv_attention *a, uint32_t layer, uint32_
     return status;
 }
 
-static kvant_status attend_decode(const kv_attention *a, uint32_t layer, uint32_t tokens)
+static kvant_status read_out(const kv_attention *a, uint32_t tokens, float *out)
+{
+    return kvant_buffer_read(a->out, 0, out, sizeof(float) * (uint64_t)tokens * a->shape->dim);
+}
+
+static kvant_status attend_decode(const kv_attention *a, uint32_t layer, uint32_t tokens,
+                                  float *out)
 {
     kvant_tensor q = tensor(a->q);
     kvant_tensor k = tensor(a->k);
     kvant_tensor v = tensor(a->v);
-    kvant_tensor out = tensor(a->out);
+    kvant_tensor attended = tensor(a->out);
     kvant_status status = KVANT_OK;
     for (size_t i = 0; i < a->cache_count && status == KVANT_OK; i++) {
         status = kvant_cache_append(a->caches[i], layer, 0, tokens, &k, &v);
         if (status == KVANT_OK) {
-            status = kvant_cache_attend(a->caches[i], layer, 0, 1, tokens, &q, &out, NULL);
+            status = kvant_cache_attend(a->caches[i], layer, 0, 1, tokens, &q, &attended, NULL);
+        }
+        if (status == KVANT_OK && a->watch.take != NULL) {
+            status = read_out(a, tokens, out);
+            if (status == KVANT_OK) {
+                a->watch.take(a->watch.self, i, layer, out);
+            }
         }
     }
     return status;
@@ -129,11 +150,10 @@ static int attend(void *self, uint32_t layer, uint32_t first, uint32_t tokens, c
     kvant_status status = upload(a, tokens, q, k, v);
     if (status == KVANT_OK) {
         status = first == 0u && !a->prompt_by_token ? attend_prompt(a, layer, tokens)
-                                                    : attend_decode(a, layer, tokens);
+                                                    : attend_decode(a, layer, tokens, out);
     }
     if (status == KVANT_OK) {
-        status =
-            kvant_buffer_read(a->out, 0, out, sizeof(float) * (uint64_t)tokens * a->shape->dim);
+        status = read_out(a, tokens, out);
     }
     a->seconds += tool_seconds() - start;
     return status == KVANT_OK ? 0 : tool_error_library(error, status, NULL);

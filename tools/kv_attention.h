@@ -11,6 +11,12 @@
 #include "kvant/ops.h"
 #include "transformer.h"
 
+/* Sees every cache's output of a decode step, [heads][head_dim], cache by cache of a layer. */
+typedef struct {
+    void (*take)(void *self, size_t cache, uint32_t layer, const float *out);
+    void *self;
+} attention_watch;
+
 typedef struct {
     kvant_context *context;
     const checkpoint_shape *shape;
@@ -20,15 +26,22 @@ typedef struct {
     kvant_buffer *v;
     kvant_buffer *out;
     /* Where the next tokens go. A prompt may fill several caches at once: its own attention is over
-     * uncompressed K and V, the same for all. */
+     * uncompressed K and V, the same for all. In decode steps all get the same queries, keys and
+     * values, and the transformer goes on with the last one's output. */
     kvant_cache **caches;
     size_t cache_count;
-    double seconds; /* in the library, of all calls; the caller may empty it */
+    attention_watch watch; /* take may be NULL */
+    double seconds;        /* in the library, of all calls; the caller may empty it */
 } kv_attention;
 
 int kv_attention_create(kvant_context *context, const checkpoint_shape *shape, uint32_t max_tokens,
                         int prompt_by_token, kv_attention *out_attention, tool_error *error);
 void kv_attention_release(kv_attention *a);
+
+/* What such a cache is made of; needs no device. */
+kvant_cache_desc kv_attention_cache_desc(const checkpoint_shape *shape, int prompt_by_token,
+                                         const kvant_recipe *recipe, uint32_t prompt,
+                                         uint32_t decode);
 
 /* A cache for prompts of up to `prompt` tokens and `decode` tokens after them. */
 int kv_attention_cache(const kv_attention *a, const kvant_recipe *recipe, uint32_t prompt,

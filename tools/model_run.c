@@ -34,8 +34,10 @@ void model_run_release(model_run *run)
     kv_attention_release(&run->attention);
     free(run->rows);
     free(run->text);
+    free(run->case_right);
     run->rows = NULL;
     run->text = NULL;
+    run->case_right = NULL;
 }
 
 int model_run_step(model_run *run, kvant_cache *cache, uint32_t token, uint32_t position,

@@ -45,6 +45,7 @@ typedef struct {
     char *text;    /* what the first recipe generated */
     size_t text_length;
     uint64_t case_count;
+    unsigned char *case_right; /* [recipes][case_count]: whether the answer was right */
 } model_run;
 
 /* Sizes everything that one pass needs: prompts of up to `prompt` tokens. */
@@ -77,6 +78,7 @@ typedef struct {
     uint32_t count;
     char *answer;
     size_t answer_length;
+    uint32_t lines; /* of the prompt: as the file says, or line breaks */
 } run_case;
 
 typedef struct {
@@ -86,7 +88,7 @@ typedef struct {
     uint32_t longest_answer; /* bytes, and so the most tokens */
 } case_list;
 
-/* A JSON array of {"prompt", "answer"}. */
+/* A JSON array of {"prompt", "answer"}, with "lines" where the prompt's line breaks do not tell. */
 int case_list_load(const char *path, const tokenizer *words, uint32_t seq_len, case_list *out_list,
                    tool_error *error);
 void case_list_release(case_list *list);

@@ -12,7 +12,7 @@
 typedef struct {
     kvant_cache *cache;
     divergence kld;
-    uint64_t right;
+    unsigned char *right; /* of each case */
     uint64_t tokens;
     uint64_t digest; /* of the digests after each case, in order */
     uint64_t steps;
@@ -31,6 +31,7 @@ typedef struct {
     float *base_logits; /* [most][vocab_size]: f16's, and the tokens that it chose */
     uint32_t *base_tokens;
     uint32_t base_count;
+    unsigned char *base_right;
 } case_work;
 
 typedef struct {
@@ -68,9 +69,11 @@ static int add_first_answer(model_run *run, uint32_t previous, uint32_t token, t
  * logits. Any other recipe goes by its own tokens until it is judged; after that it is fed f16's,
  * so that it is compared with f16 on all positions that had the same tokens before them.
  */
-static int answer(model_run *run, case_work *w, size_t index, const run_case *c, int is_first,
-                  tool_error *error)
+static int answer(model_run *run, case_work *w, size_t index, const case_list *list,
+                  size_t case_index, tool_error *error)
 {
+    const run_case *c = &list->cases[case_index];
+    int is_first = case_index == 0u && index == 1u; /* its text is shown */
     uint32_t vocab_size = run->model->shape.vocab_size;
     case_results *r = &w->results[index];
     answer_state state = {0, 0, 0};
@@ -116,7 +119,7 @@ static int answer(model_run *run, case_work *w, size_t index, const run_case *c,
         r->steps++;
         previous = next;
     }
-    r->right += (uint64_t)state.is_right;
+    r->right[case_index] = (unsigned char)state.is_right;
     return 0;
 }
 
@@ -133,17 +136,33 @@ static int close_case(case_results *r, tool_error *error)
     return status == KVANT_OK ? 0 : tool_error_library(error, status, "the cache was not emptied");
 }
 
-static int run_one(model_run *run, case_work *w, const run_case *c, int is_first, tool_error *error)
+static int run_one(model_run *run, case_work *w, const case_list *list, size_t index,
+                   tool_error *error)
 {
+    const run_case *c = &list->cases[index];
     if (model_run_prompt(run, w->caches, w->count, c->tokens, c->count, w->prompt_logits, error) !=
         0) {
         return -1;
     }
     for (size_t i = 0; i < w->count; i++) {
-        if (answer(run, w, i, c, is_first && i == 1u, error) != 0 ||
-            close_case(&w->results[i], error) != 0) {
+        if (answer(run, w, i, list, index, error) != 0 || close_case(&w->results[i], error) != 0) {
             return -1;
         }
+    }
+    return 0;
+}
+
+/* Of f16 and of every recipe. */
+static int allocate_right(model_run *run, case_work *w, size_t case_count, tool_error *error)
+{
+    w->base_right = calloc(case_count, 1);
+    run->case_right = calloc(run->recipes->count, case_count);
+    if (w->base_right == NULL || run->case_right == NULL) {
+        return tool_error_memory(error);
+    }
+    w->results[0].right = w->base_right;
+    for (size_t i = 1; i < w->count; i++) {
+        w->results[i].right = run->case_right + (i - 1u) * case_count;
     }
     return 0;
 }
@@ -164,7 +183,7 @@ static int prepare(model_run *run, case_work *w, const case_list *list, tool_err
         return tool_error_memory(error);
     }
     kvant_recipe f16;
-    if (recipe_f16(&f16, error) != 0) {
+    if (allocate_right(run, w, list->count, error) != 0 || recipe_f16(&f16, error) != 0) {
         return -1;
     }
     for (size_t i = 0; i < w->count; i++) {
@@ -179,6 +198,15 @@ static int prepare(model_run *run, case_work *w, const case_list *list, tool_err
     return 0;
 }
 
+static double share_of(const unsigned char *right, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += right[i];
+    }
+    return (double)sum / (double)count;
+}
+
 static int report(model_run *run, case_work *w, size_t case_count, tool_error *error)
 {
     for (size_t i = 1; i < w->count; i++) {
@@ -191,11 +219,11 @@ static int report(model_run *run, case_work *w, size_t case_count, tool_error *e
         row->tokens = r->tokens;
         row->digest = r->digest;
         row->kld_mean = divergence_mean(&r->kld);
-        row->kld_p99 = divergence_p99(&r->kld);
+        row->kld_p99 = divergence_percentile(&r->kld, 99);
         row->same_top = divergence_same_top(&r->kld);
         row->tokens_per_s = r->steps != 0u ? (double)r->steps / r->seconds : 0.0;
         row->steps = step_times_summary(&r->times);
-        row->accuracy = (double)r->right / (double)case_count;
+        row->accuracy = share_of(r->right, case_count);
     }
     return 0;
 }
@@ -217,6 +245,7 @@ static void release(case_work *w)
     free(w->logits);
     free(w->base_logits);
     free(w->base_tokens);
+    free(w->base_right);
 }
 
 int run_cases(model_run *run, const case_list *list, tool_error *error)
@@ -226,7 +255,7 @@ int run_cases(model_run *run, const case_list *list, tool_error *error)
     int result = prepare(run, &w, list, error);
     for (size_t i = 0; i < list->count && result == 0; i++) {
         progress_show(&run->bar, "case", i, list->count);
-        result = run_one(run, &w, &list->cases[i], i == 0u, error);
+        result = run_one(run, &w, list, i, error);
     }
     progress_end(&run->bar);
     if (result == 0) {

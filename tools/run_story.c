@@ -116,7 +116,7 @@ static int compare(model_run *run, const story_pass *base, story_pass *other, to
                                 run->model->shape.vocab_size, error);
     }
     other->row.kld_mean = divergence_mean(&d);
-    other->row.kld_p99 = divergence_p99(&d);
+    other->row.kld_p99 = divergence_percentile(&d, 99);
     other->row.same_top = divergence_same_top(&d);
     divergence_release(&d);
     return result;

@@ -14,7 +14,12 @@ static int ascending(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static double at(const double *sorted, size_t count, double share)
+void sample_sort(double *samples, size_t count)
+{
+    qsort(samples, count, sizeof *samples, ascending);
+}
+
+double sample_quantile(const double *sorted, size_t count, double share)
 {
     double place = share * (double)(count - 1u);
     size_t below = (size_t)place;
@@ -28,14 +33,14 @@ sample_stats sample_stats_of(double *samples, size_t count)
     if (count == 0u) {
         return stats;
     }
-    qsort(samples, count, sizeof *samples, ascending);
+    sample_sort(samples, count);
     for (size_t i = 0; i < count; i++) {
         stats.mean += samples[i] / (double)count;
     }
-    stats.median = at(samples, count, 0.5);
+    stats.median = sample_quantile(samples, count, 0.5);
     stats.least = samples[0];
-    stats.p10 = at(samples, count, 0.1);
-    stats.p90 = at(samples, count, 0.9);
+    stats.p10 = sample_quantile(samples, count, 0.1);
+    stats.p90 = sample_quantile(samples, count, 0.9);
     stats.most = samples[count - 1u];
     return stats;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool_random.h"
+
 int sampler_create(uint32_t vocab_size, double temperature, double top_p, uint64_t seed,
                    sampler *out_sampler, tool_error *error)
 {
@@ -33,15 +35,10 @@ uint32_t sampler_most_likely(const float *logits, uint32_t vocab_size)
     return best;
 }
 
-/* A number in [0, 1), from the splitmix64 sequence. */
+/* A number in [0, 1), of 53 bits. */
 static double draw(sampler *s)
 {
-    s->state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = s->state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1p-53;
+    return (double)(tool_random_next(&s->state) >> 11) * 0x1p-53;
 }
 
 /* Most likely first, the lower token first among equals. */

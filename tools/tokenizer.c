@@ -302,3 +302,9 @@ const char *tokenizer_piece(const tokenizer *t, uint32_t previous, uint32_t toke
     *out_length = entry->length - skip;
     return entry->bytes + skip;
 }
+
+size_t tokenizer_text_bytes(const tokenizer *t, uint32_t token)
+{
+    int is_byte = token >= FIRST_BYTE_TOKEN && token < FIRST_BYTE_TOKEN + 256u;
+    return is_byte ? 1u : t->entries[token].length;
+}

@@ -41,4 +41,8 @@ int tokenizer_encode(const tokenizer *t, const char *text, uint32_t **out_tokens
 const char *tokenizer_piece(const tokenizer *t, uint32_t previous, uint32_t token, char *raw,
                             size_t *out_length);
 
+/* Bytes of the text that a token of tokenizer_encode stands for, the format's leading space among
+ * those of the first. */
+size_t tokenizer_text_bytes(const tokenizer *t, uint32_t token);
+
 #endif

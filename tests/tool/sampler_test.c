@@ -88,7 +88,7 @@ static void divergence_matches_the_formula(void **state)
     divergence d;
     tool_error error;
     divergence_init(&d);
-    assert_true(divergence_mean(&d) == 0.0 && divergence_p99(&d) == 0.0);
+    assert_true(divergence_mean(&d) == 0.0 && divergence_percentile(&d, 99) == 0.0);
     assert_true(divergence_same_top(&d) == 1.0);
     for (int i = 0; i < 98; i++) {
         assert_int_equal(divergence_add(&d, base, base, 3, &error), 0);
@@ -98,7 +98,7 @@ static void divergence_matches_the_formula(void **state)
     }
     double expected = 0.5 * log(2.0) + 0.25 * log(0.5);
     assert_true(fabs(divergence_mean(&d) - 0.02 * expected) < 1e-7);
-    assert_true(fabs(divergence_p99(&d) - expected) < 1e-6);
+    assert_true(fabs(divergence_percentile(&d, 99) - expected) < 1e-6);
     assert_true(fabs(divergence_same_top(&d) - 0.98) < 1e-12);
     divergence_release(&d);
 }
