@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     {"devices", command_devices, "list devices, and what auto would choose"},
     {"run", command_run, "generate text with a compressed KV cache and compare recipes"},
+    {"eval", command_eval, "measure what recipes cost in accuracy, against their bytes"},
     {"plan", command_plan, "bytes of a cache, before anything is allocated"},
     {"conform", command_conform, "check a device against the scalar reference"},
     {"bench", command_bench, "measure every operation, and a whole decode step"},
