@@ -7,73 +7,17 @@
 #include <string.h>
 
 #include "bench_report.h"
+#include "html_page.h"
+#include "svg_plot.h"
 #include "tool_device.h"
 
-enum {
-    WIDTH = 960,
-    HEIGHT = 460,
-    LEFT = 76,
-    RIGHT = 24,
-    TOP = 24,
-    BOTTOM = 56,
-    COLOURS = 8,
-    SHAPES = 9
-};
-
-/* Where the plot's decades are. */
+/* The plot's axes, and the roof. */
 typedef struct {
     FILE *file;
     const bench_results *results;
-    int first_x;
-    int last_x;
-    int first_y;
-    int last_y;
+    svg_plot plot;
     double copy_gb_s;
 } page;
-
-static const char style[] =
-    ":root{color-scheme:light dark;--back:#fbfbfa;--text:#22262b;--soft:#6b7280;--line:#d9dce1;"
-    "--head:#f1f2f4;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#b58900;--c5:#56b4e9;"
-    "--c6:#8b5cf6;--c7:#64748b}"
-    "@media(prefers-color-scheme:dark){:root{--back:#16181c;--text:#e6e8eb;--soft:#9aa3af;"
-    "--line:#343a43;--head:#1f2329;--c0:#4aa8e0;--c1:#f0803c;--c2:#2fc79a;--c3:#e29cc4;"
-    "--c4:#d8b02a;--c5:#8fd0f5;--c6:#ab8cfa;--c7:#94a3b8}}"
-    "body{margin:2rem auto;max-width:74rem;padding:0 1.25rem;background:var(--back);"
-    "color:var(--text);font:15px/1.5 system-ui,sans-serif}"
-    "h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}"
-    "p{max-width:48rem;margin:.4rem 0;color:var(--soft)}"
-    "svg{width:100%;height:auto;font:13px system-ui,sans-serif}"
-    "svg text{fill:var(--soft)}.grid{stroke:var(--line)}.roof{stroke:var(--text);stroke-width:2;"
-    "stroke-dasharray:7 5;fill:none}.key{display:flex;flex-wrap:wrap;"
-    "margin:.5rem 0;color:var(--text)}.key span{margin:0 1.2rem .2rem 0}.key "
-    "svg{width:14px;height:14px;vertical-align:-2px}"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.85rem;"
-    "font-variant-numeric:tabular-nums}th,td{padding:.3rem .45rem;text-align:right;"
-    "border-bottom:1px solid var(--line);white-space:nowrap}"
-    "th{background:var(--head);font-weight:600}th:nth-child(-n+2),td:nth-child(-n+2)"
-    "{text-align:left}";
-
-static void put_escaped(const char *text, FILE *file)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            fputs("&amp;", file);
-            break;
-        case '<':
-            fputs("&lt;", file);
-            break;
-        case '>':
-            fputs("&gt;", file);
-            break;
-        case '"':
-            fputs("&quot;", file);
-            break;
-        default:
-            fputc(*text, file);
-        }
-    }
-}
 
 /* ---- the plot ------------------------------------------------------------------------------ */
 
@@ -87,116 +31,45 @@ static double giga_per_second(const bench_row *row)
     return row->work / (row->us.median * 1e3);
 }
 
-static void include(double value, int *first, int *last, int is_first)
-{
-    int below = (int)floor(log10(value));
-    int above = (int)ceil(log10(value));
-    above += above == below;
-    *first = is_first || below < *first ? below : *first;
-    *last = is_first || above > *last ? above : *last;
-}
-
 /* Decades around every row and the roof above it. */
 static void find_range(page *p)
 {
     const bench_results *r = p->results;
-    double copies[2] = {0.0, 0.0}; /* sum, count */
+    svg_axis *x = &p->plot.x;
+    svg_axis *y = &p->plot.y;
+    double sum = 0.0;
     for (size_t i = 0; i < r->count; i++) {
-        copies[0] += r->rows[i].copy_gb_s;
-        copies[1] += 1.0;
+        sum += r->rows[i].copy_gb_s;
     }
-    p->copy_gb_s = copies[0] / copies[1];
+    p->copy_gb_s = sum / (double)r->count;
     for (size_t i = 0; i < r->count; i++) {
         const bench_row *row = &r->rows[i];
-        include(per_byte(row), &p->first_x, &p->last_x, i == 0u);
-        include(giga_per_second(row), &p->first_y, &p->last_y, i == 0u);
-        include(per_byte(row) * p->copy_gb_s, &p->first_y, &p->last_y, 0);
+        svg_axis_include(x, per_byte(row));
+        svg_axis_include(y, giga_per_second(row));
+        svg_axis_include(y, per_byte(row) * p->copy_gb_s);
     }
-}
-
-static double at_x(const page *p, double value)
-{
-    double share = (log10(value) - p->first_x) / (p->last_x - p->first_x);
-    return LEFT + share * (WIDTH - LEFT - RIGHT);
-}
-
-static double at_y(const page *p, double value)
-{
-    double share = (log10(value) - p->first_y) / (p->last_y - p->first_y);
-    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
-}
-
-/* Tick `index` of an axis: 1, 2 and 5 of each decade where there are few. 0 past the last. */
-static int next_tick(int first, int last, int index, double *out_tick)
-{
-    static const double few[] = {1.0, 2.0, 5.0};
-    int each = last - first <= 3 ? 3 : 1;
-    int decade = first + index / each;
-    *out_tick = few[index % each] * pow(10.0, decade);
-    return index <= each * (last - first);
-}
-
-static void put_grid(const page *p)
-{
-    double tick = 0.0;
-    for (int i = 0; next_tick(p->first_x, p->last_x, i, &tick); i++) {
-        double at = at_x(p, tick);
-        fprintf(p->file, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>", at,
-                TOP, at, HEIGHT - BOTTOM);
-        fprintf(p->file, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", at,
-                HEIGHT - BOTTOM + 20, tick);
-    }
-    for (int i = 0; next_tick(p->first_y, p->last_y, i, &tick); i++) {
-        double at = at_y(p, tick);
-        fprintf(p->file, "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>", LEFT,
-                at, WIDTH - RIGHT, at);
-        fprintf(p->file, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", LEFT - 8,
-                at + 4.0, tick);
-    }
-    fprintf(p->file,
-            "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">operations per byte that must "
-            "move</text>\n",
-            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12);
-    fprintf(
-        p->file,
-        "<text transform=\"translate(16 %d) rotate(-90)\" text-anchor=\"middle\">operations per "
-        "nanosecond</text>\n",
-        (TOP + HEIGHT - BOTTOM) / 2);
+    svg_axis_round(x);
+    svg_axis_round(y);
 }
 
 /* The line on which a row moves as many bytes per second as the copy, inside of the plot. */
 static void put_roof(const page *p)
 {
-    double ends[2] = {pow(10.0, p->first_x), pow(10.0, p->last_x)};
-    double lowest = pow(10.0, p->first_y) / p->copy_gb_s;
-    double highest = pow(10.0, p->last_y) / p->copy_gb_s;
+    const svg_plot *plot = &p->plot;
+    double ends[2] = {plot->x.first, plot->x.last};
+    double lowest = plot->y.first / p->copy_gb_s;
+    double highest = plot->y.last / p->copy_gb_s;
     ends[0] = ends[0] < lowest ? lowest : ends[0];
     ends[1] = ends[1] > highest ? highest : ends[1];
-    double first_x = at_x(p, ends[0]);
-    double first_y = at_y(p, ends[0] * p->copy_gb_s);
+    double first_x = svg_plot_x(plot, ends[0]);
+    double first_y = svg_plot_y(plot, ends[0] * p->copy_gb_s);
     fprintf(p->file, "<path class=\"roof\" d=\"M%.1f %.1fL%.1f %.1f\"/>", first_x, first_y,
-            at_x(p, ends[1]), at_y(p, ends[1] * p->copy_gb_s));
+            svg_plot_x(plot, ends[1]), svg_plot_y(plot, ends[1] * p->copy_gb_s));
     /* the line only rises, so there is room below its beginning */
-    int is_low = first_y > HEIGHT - BOTTOM - 24;
+    int is_low = first_y > SVG_PLOT_HEIGHT - SVG_PLOT_BOTTOM - 24;
     fprintf(p->file, "<text x=\"%.1f\" y=\"%.1f\">copy, %.3g GB/s</text>\n",
             first_x + (is_low ? 30.0 : 10.0), is_low ? first_y - 8.0 : first_y + 20.0,
             p->copy_gb_s);
-}
-
-/* A mark of about ten units around x, y: a shape an operation, a colour a recipe. */
-static void put_mark(FILE *file, size_t shape, size_t colour, double x, double y)
-{
-    static const char *const paths[SHAPES] = {"m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
-                                              "m-4.5-4.5h9v9h-9z",
-                                              "m0-6l6 6l-6 6l-6-6z",
-                                              "m0-6l6 10.5h-12z",
-                                              "m-5-2h3v-3h4v3h3v4h-3v3h-4v-3h-3z",
-                                              "m0 6l6-10.5h-12z",
-                                              "m-6 0l3-5h6l3 5l-3 5h-6z",
-                                              "m-1.5-6h3v12h-3z",
-                                              "m-6-1.5h12v3h-12z"};
-    fprintf(file, "<path fill=\"var(--c%zu)\" fill-opacity=\".85\" d=\"M%.1f %.1f%s\"",
-            colour % COLOURS, x, y, paths[shape % SHAPES]);
 }
 
 /* The number of a row's name among the names so far; `is_new` where it is the first. */
@@ -227,12 +100,12 @@ static void put_points(const page *p)
     for (size_t i = 0; i < p->results->count; i++) {
         const bench_row *row = &p->results->rows[i];
         int is_new = 0;
-        put_mark(p->file, number_of(p, i, 0, &is_new), number_of(p, i, 1, &is_new),
-                 at_x(p, per_byte(row)), at_y(p, giga_per_second(row)));
+        svg_mark(p->file, number_of(p, i, 0, &is_new), number_of(p, i, 1, &is_new),
+                 svg_plot_x(&p->plot, per_byte(row)), svg_plot_y(&p->plot, giga_per_second(row)));
         fputs("><title>", p->file);
-        put_escaped(row->entry->kind->name, p->file);
+        html_text(p->file, row->entry->kind->name);
         fputc(' ', p->file);
-        put_escaped(row->entry->recipe_text, p->file);
+        html_text(p->file, row->entry->recipe_text);
         fprintf(p->file, ": B %u, L %u, %u/%u heads of %u; %.1f us, %.3g GB/s</title></path>\n",
                 row->shape.batch, row->shape.tokens, row->shape.q_heads, row->shape.kv_heads,
                 row->shape.k_dim, row->us.median, bench_row_gb_s(row));
@@ -247,10 +120,9 @@ static void put_key(const page *p, int is_recipe)
         int is_new = 0;
         size_t number = number_of(p, i, is_recipe, &is_new);
         if (is_new) {
-            fputs("<span><svg viewBox=\"-7 -7 14 14\">", p->file);
-            put_mark(p->file, is_recipe ? 0u : number, is_recipe ? number : COLOURS - 1u, 0.0, 0.0);
-            fputs("/></svg> ", p->file);
-            put_escaped(is_recipe ? entry->recipe_text : entry->kind->name, p->file);
+            fputs("<span>", p->file);
+            svg_key_mark(p->file, is_recipe ? 0u : number, is_recipe ? number : SVG_COLOURS - 1u);
+            html_text(p->file, is_recipe ? entry->recipe_text : entry->kind->name);
             fputs("</span>", p->file);
         }
     }
@@ -271,12 +143,10 @@ static void put_plot(page *p)
     find_range(p);
     put_key(p, 1);
     put_key(p, 0);
-    fprintf(p->file, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline\">\n", WIDTH,
-            HEIGHT);
-    put_grid(p);
+    svg_plot_begin(&p->plot, "roofline");
     put_roof(p);
     put_points(p);
-    fputs("</svg>\n", p->file);
+    svg_plot_end(&p->plot);
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -285,9 +155,9 @@ static void put_row(const page *p, const bench_row *row)
 {
     const bench_shape *s = &row->shape;
     fputs("<tr><td>", p->file);
-    put_escaped(row->entry->kind->name, p->file);
+    html_text(p->file, row->entry->kind->name);
     fputs("</td><td>", p->file);
-    put_escaped(row->entry->recipe_text, p->file);
+    html_text(p->file, row->entry->recipe_text);
     fprintf(p->file,
             "</td><td>%u</td><td>%u</td><td>%u/%u</td><td>%u</td><td>%.*f</td><td>%.*f</td>"
             "<td>%.*f–%.*f</td><td>%.3f</td><td>%.3g</td><td>%.3g</td><td>%.3g %%</td>",
@@ -343,7 +213,7 @@ static void put_steps(const page *p)
             is_first = 0;
         }
         fputs("<tr><td>", p->file);
-        put_escaped(row->entry->recipe_text, p->file);
+        html_text(p->file, row->entry->recipe_text);
         fprintf(p->file, "</td><td>%u</td>", row->shape.tokens);
         for (size_t at = 0; at < STEP_SUMMARY_VALUES; at++) {
             fprintf(p->file, "<td>%.*f</td>", values[at].value < 1000.0 ? 1 : 0, values[at].value);
@@ -356,17 +226,17 @@ static void put_steps(const page *p)
 int bench_report_html(const bench_results *results, FILE *file)
 {
     page p = {.file = file, .results = results};
+    p.plot = (svg_plot){.file = file,
+                        .x = {.label = "operations per byte that must move", .is_log = 1},
+                        .y = {.label = "operations per nanosecond", .is_log = 1}};
     const kvant_device_info *device = &results->device;
-    fprintf(file,
-            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-            "<title>kvant bench</title><style>%s</style></head><body>\n<h1>kvant bench</h1>\n<p>",
-            style);
-    put_escaped(device->select, file);
+    html_begin(file, "kvant bench");
+    fputs("<p>", file);
+    html_text(file, device->select);
     fputs(", ", file);
-    put_escaped(device->name, file);
+    html_text(file, device->name);
     fprintf(file, " (%s), ", tool_kind_name(device->kind));
-    put_escaped(device->driver, file);
+    html_text(file, device->driver);
     fprintf(file,
             "; kvant %s. Medians of times on random data, after the results were compared with the "
             "host reference's; MB: what must be read and written once; × f16: how many times "
@@ -378,6 +248,6 @@ int bench_report_html(const bench_results *results, FILE *file)
     put_plot(&p);
     put_table(&p);
     put_steps(&p);
-    fputs("</body></html>\n", file);
+    html_end(file);
     return fflush(file) == 0 && !ferror(file) ? 0 : -1;
 }

@@ -5,7 +5,6 @@
   tool_bench.py KVANT SOURCE_FOLDER TEST
 """
 import csv
-import html.parser
 import json
 import math
 import os
@@ -13,6 +12,7 @@ import tempfile
 
 import tool_common
 from tool_common import TEST
+from tool_page import Page
 
 SMALL = ["--backend", "host", "--batch", "2", "--kv-heads", "2", "--gqa", "2", "--head-dim", "32",
          "--tokens", "120", "--seconds", "0.5", "--steps", "60"]
@@ -90,40 +90,6 @@ def test_step():
         assert word in out, word
 
 
-class Page(html.parser.HTMLParser):
-    """Rows of the table, marks of the plot, and what a page must not need."""
-
-    def __init__(self):
-        super().__init__()
-        self.rows, self.marks, self.open, self.cell = [], 0, [], None
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        assert tag not in ("script", "link", "img", "iframe"), tag
-        assert "href" not in attrs and "src" not in attrs, attrs
-        if tag not in ("meta", "line"):
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.cell = ""
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, tag
-        if tag == "title" and "svg" in self.open:
-            self.marks += 1
-        if tag in ("td", "th"):
-            self.rows[-1].append(self.cell)
-            self.cell = None
-
-    def handle_data(self, data):
-        if self.cell is not None:
-            self.cell += data
-
-
 def test_sweep():
     text = "k=int4/head,v=int4/head,period=4"
     with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +118,7 @@ def test_sweep():
             parser = Page()
             parser.feed(file.read())
         assert not parser.open, parser.open
-        assert len(parser.rows) == 1 + len(rows) and parser.marks == len(rows)
+        assert len(parser.rows) == 1 + len(rows) and len(parser.titles) == len(rows)
         for cells, row in zip(parser.rows[1:], rows):
             assert cells[:4] == [row["op"], row["recipe"], str(row["batch"]), str(row["tokens"])]
         # time is up before the first row: a page, a table and JSON all the same
