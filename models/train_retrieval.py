@@ -209,9 +209,13 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     export(model, os.path.join(args.out, "retrieval.bin"), len(tokenizer.vocab))
     tokenizer.save(os.path.join(args.out, "retrieval_tok.bin"))
-    cases = [text.case(held_out, held_out.randint(*EVAL_LINES)) for _ in range(40)]
+    cases = []
+    for _ in range(40):
+        lines = held_out.randint(*EVAL_LINES)
+        prompt, answer = text.case(held_out, lines)
+        cases.append({"prompt": prompt, "answer": answer, "lines": lines})
     with open(os.path.join(args.out, "retrieval_cases.json"), "w") as f:
-        json.dump([{"prompt": p, "answer": a} for p, a in cases], f, indent=1)
+        json.dump(cases, f, indent=1)
         f.write("\n")
 
 
