@@ -75,6 +75,7 @@ static options_result parse(tool_globals *globals, int argc, char **argv, eval_o
         {"seed", OPTION_U64, &o->seed, 0, 0, NULL, "N", "of the text and of the bootstrap (1)"},
         {"json", OPTION_FLAG, &o->json, 0, 0, NULL, NULL, "one JSON object on stdout"},
         {"csv", OPTION_TEXT, &o->csv, 0, 0, NULL, "FILE", "the rows as CSV"},
+        {"html", OPTION_TEXT, &o->html, 0, 0, NULL, "FILE", "a page with plots"},
     };
     const command_description command = {"eval",
                                          "--model FILE --tokenizer FILE [options]",
@@ -156,11 +157,14 @@ static void release_input(eval_input *in)
 
 /* ---- the run ------------------------------------------------------------------------------- */
 
-static int write_reports(const eval_options *o, const eval_report *report, FILE *csv,
+static int write_reports(const eval_options *o, const eval_report *report, FILE *csv, FILE *html,
                          tool_error *error)
 {
     if (csv != NULL && eval_report_csv(report, csv) != 0) {
         return tool_error_input(error, "%.300s was not written", o->csv);
+    }
+    if (html != NULL && eval_report_html(report, html) != 0) {
+        return tool_error_input(error, "%.300s was not written", o->html);
     }
     if (o->json) {
         return eval_report_json(report, stdout) == 0 ? 0 : tool_error_memory(error);
@@ -170,7 +174,7 @@ static int write_reports(const eval_options *o, const eval_report *report, FILE 
 }
 
 static int evaluate(const eval_options *o, eval_input *in, const tool_globals *globals, FILE *csv,
-                    tool_error *error)
+                    FILE *html, tool_error *error)
 {
     const bootstrap_plan plan = {o->resamples, o->seed};
     const eval_request request = {
@@ -192,7 +196,7 @@ static int evaluate(const eval_options *o, eval_input *in, const tool_globals *g
     if (result == 0) {
         const eval_report report = {&request, &in->recipes, &in->text, &summary,
                                     &plan,    o->model,     o->text,   o->cases};
-        result = write_reports(o, &report, csv, error);
+        result = write_reports(o, &report, csv, html, error);
         eval_summary_release(&summary);
     }
     eval_results_release(&results);
@@ -209,15 +213,20 @@ int command_eval(tool_globals *globals, int argc, char **argv)
         return parsed == OPTIONS_DONE ? TOOL_DONE : command_fail("eval", &error);
     }
     FILE *csv = NULL;
+    FILE *html = NULL;
     eval_input input = {.text = {.tokens = NULL}};
     int result = read_input(&options, &input, &error);
     if (result == 0) {
         result = output_open(options.csv, &csv, &error);
     }
     if (result == 0) {
-        result = evaluate(&options, &input, globals, csv, &error);
+        result = output_open(options.html, &html, &error);
+    }
+    if (result == 0) {
+        result = evaluate(&options, &input, globals, csv, html, &error);
     }
     result = output_close(options.csv, csv, result, &error);
+    result = output_close(options.html, html, result, &error);
     release_input(&input);
     return result == 0 ? TOOL_DONE : command_fail("eval", &error);
 }

@@ -41,5 +41,6 @@ void eval_report_table(const eval_report *report, FILE *file);
 /* Return 0, or -1 when memory or the file fails. */
 int eval_report_json(const eval_report *report, FILE *file);
 int eval_report_csv(const eval_report *report, FILE *file);
+int eval_report_html(const eval_report *report, FILE *file);
 
 #endif

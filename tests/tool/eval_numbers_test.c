@@ -11,6 +11,7 @@
 #include "eval_recipes.h"
 #include "eval_summary.h"
 #include "pareto.h"
+#include "svg_plot.h"
 
 enum { UNITS = 400, RESAMPLES = 2000, DECODE = 1 << 23 };
 
@@ -108,6 +109,40 @@ static void the_line_keeps_what_nothing_beats(void **state)
     }
     assert_true(seen == 0xff); /* the beaten ones are still there */
     assert_true(pareto_line(points, 0) == 0);
+}
+
+/* ---- axes ---------------------------------------------------------------------------------- */
+
+static void axes_end_at_round_values(void **state)
+{
+    (void)state;
+    svg_axis plain = {.label = "x"};
+    double tick = 0.0;
+    svg_axis_include(&plain, 372.0);
+    svg_axis_include(&plain, 0.0);
+    svg_axis_include(&plain, 655.0);
+    svg_axis_round(&plain);
+    assert_true(plain.first == 0.0 && plain.last == 800.0);
+    assert_true(svg_axis_tick(&plain, 4, &tick) && tick == 800.0);
+    assert_false(svg_axis_tick(&plain, 5, &tick));
+    svg_axis decades = {.label = "y", .is_log = 1};
+    svg_axis_include(&decades, 0.002);
+    svg_axis_include(&decades, 30.0);
+    svg_axis_round(&decades);
+    assert_true(is_near(decades.first, 1e-3, 1e-12) && is_near(decades.last, 100.0, 1e-9));
+    const svg_plot p = {.x = plain, .y = decades};
+    assert_true(is_near(svg_plot_x(&p, 0.0), SVG_PLOT_LEFT, 1e-9));
+    assert_true(is_near(svg_plot_x(&p, 800.0), SVG_PLOT_WIDTH - SVG_PLOT_RIGHT, 1e-9));
+    assert_true(is_near(svg_plot_y(&p, 100.0), SVG_PLOT_TOP, 1e-9));
+    double middle = 0.5 * (SVG_PLOT_TOP + SVG_PLOT_HEIGHT - SVG_PLOT_BOTTOM);
+    assert_true(is_near(svg_plot_y(&p, sqrt(0.1)), middle, 1e-9));
+    svg_axis one = {.label = "x"};
+    svg_axis_include(&one, 7.0);
+    svg_axis_round(&one);
+    assert_true(one.first <= 7.0 && one.last > one.first && one.last < 9.0);
+    svg_axis none = {.label = "x"};
+    svg_axis_round(&none);
+    assert_true(none.first == 0.0 && none.last == 1.0);
 }
 
 /* ---- lines --------------------------------------------------------------------------------- */
@@ -270,6 +305,7 @@ int main(void)
         cmocka_unit_test(intervals_cover_what_the_binomial_says),
         cmocka_unit_test(ratios_are_of_sums_not_of_units),
         cmocka_unit_test(the_line_keeps_what_nothing_beats),
+        cmocka_unit_test(axes_end_at_round_values),
         cmocka_unit_test(bins_hold_every_case_once),
         cmocka_unit_test(rows_follow_from_measures),
         cmocka_unit_test(all_is_every_name_once_after_f16),

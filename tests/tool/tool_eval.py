@@ -13,6 +13,7 @@ import tempfile
 
 import tool_common
 from tool_common import SOURCE, TEST
+from tool_page import Page
 
 FILES = [os.path.join(SOURCE, "models", name) for name in
          ("retrieval.bin", "retrieval_tok.bin", "retrieval_cases.json")]
@@ -129,7 +130,7 @@ def test_cases():
             assert row["kld_low"] is None and row["accuracy_low"] is not None
         bins = result["cases"]["lines"]
         assert result["cases"]["count"] == 4 and sum(one["cases"] for one in bins) == 4
-        assert bins[0]["first"] == min(case["prompt"].count("\n") for case in cases)
+        assert bins[0]["first"] == min(case["lines"] for case in cases)
         for row in result["rows"]:
             right = sum(share * one["cases"] for share, one in zip(row["accuracy_by_lines"], bins))
             assert math.isclose(right, 4 * row["accuracy"])
@@ -144,6 +145,58 @@ def test_cases():
                 else:
                     assert line[name] == "" if value is None else math.isclose(
                         float(line[name]), value, rel_tol=1e-14), (name, line[name], value)
+
+
+def read_page(path):
+    page = Page()
+    with open(path, encoding="utf-8") as file:
+        page.feed(file.read())
+    assert not page.open, page.open
+    return page
+
+
+def count(page, *words):
+    return sum(all(word in title for word in words) for title in page.titles)
+
+
+def test_page():
+    """A mark a recipe in each plot, a mark a range of lines, a cell a head; a row a recipe and device."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, cases = short_cases(folder, 3)
+        for case in cases:
+            del case["lines"]  # line breaks are counted then
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(cases, file)
+        page_path = os.path.join(folder, "<b>&.html")
+        recipe = "k=int4/head,v=int4/head,window=5"
+        out, _ = tool_common.kvant("eval", *MODEL, "--backend", "host,host", "--windows", "2",
+                                   "--length", "64", "--recipe", "zipcache," + recipe, "--cases",
+                                   path, "--html", page_path, "--json")
+        result = json.loads(out)
+        page = read_page(page_path)
+        assert page.headings == ["Divergence against bytes", "Accuracy against bytes",
+                                 "Accuracy by lines", "Error by layer and head", "Rows"]
+        ranges = len(result["cases"]["lines"])
+        assert result["cases"]["lines"][0]["first"] == min(
+            case["prompt"].count("\n") for case in cases)
+        assert count(page, "bytes a token") == 2 + 3  # f16 has no divergence
+        assert count(page, "lines") == 3 * ranges
+        assert count(page, "layer") == 3 * 4 * 4
+        assert count(page, recipe, "layer 3, head 3: ") == 1
+        assert page.titles[-1] == "{}, layer 3, head 3: {:.3g}".format(
+            recipe, result["rows"][2]["heads"][3][3])
+        assert len(page.rows) == 1 + 6 and page.rows[4][:2] == ["host:0", "f16"]
+        assert page.rows[1][-1] == "–" and page.rows[4][-1] == "bytes, logits, answers"
+        # without cases and heads, and with a path that HTML would take for its own
+        text = os.path.join(folder, "<i>.txt")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write(cases[0]["prompt"])
+        tool_common.kvant("eval", *MODEL, *SMALL, "--head-windows", "0", "--resamples", "0",
+                          "--text", text, "--recipe", "f16", "--html", page_path)
+        page = read_page(page_path)
+        assert page.headings == ["Divergence against bytes", "Rows"] and not page.titles
+        with open(page_path, encoding="utf-8") as file:
+            assert "&lt;i&gt;.txt" in file.read()
 
 
 def test_table():
@@ -199,6 +252,7 @@ def test_refusals():
         refused(*MODEL, "--text", absent, names=[absent])
         refused(*MODEL, "--cases", absent, names=[absent])
         refused(*MODEL, "--csv", os.path.join(absent, "x.csv"), names=[absent])
+        refused(*MODEL, "--html", os.path.join(absent, "x.html"), names=[absent])
         refused("--model", absent, "--tokenizer", FILES[1], names=[absent])
         for size in (0, 20, 1000, 3055640):
             path = broken_model(folder, size)
