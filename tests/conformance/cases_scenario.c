@@ -5,8 +5,10 @@
  * double precision over the tokens as they were given) as the recipe's bits allow.
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "cases.h"
+#include "context_internal.h"
 #include "fixture_scenario.h"
 
 /* What rounding to the recipe's narrowest codec allows. A number that is spread over the range of
@@ -34,16 +36,39 @@ static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
     return fmin((prompt > 500u ? 27.0 : 9.0) / (levels * levels), 0.3);
 }
 
+/* Creates a context without KVANT_VARIANT, which is for the device under test: the host that it is
+ * compared with has none. */
+static kvant_status create_plain(const char *selection, kvant_context **out_context)
+{
+    char asked[64] = "";
+    const char *variant = getenv("KVANT_VARIANT");
+    snprintf(asked, sizeof asked, "%s", variant != NULL ? variant : "");
+    unsetenv("KVANT_VARIANT");
+    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
+    desc.backend = selection;
+    kvant_status status = kvant_context_create(&desc, out_context);
+    if (variant != NULL) {
+        setenv("KVANT_VARIANT", asked, 1);
+    }
+    return status;
+}
+
 /* A context on the device, opened once for all cases: it builds every kernel. */
 static kvant_context *context_on(kvant_trial *t, int which, const char *selection)
 {
     kvant_context **context = &t->device->contexts[which];
-    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
-    desc.backend = selection;
-    if (*context == NULL && kvant_context_create(&desc, context) != KVANT_OK) {
+    if (*context == NULL && create_plain(selection, context) != KVANT_OK) {
         kvant_trial_fail(t, "no context on %s: %s", selection, kvant_last_message());
     }
     return *context;
+}
+
+/* The device under test in the variant that the case is run in. */
+static kvant_context *context_under_test(kvant_trial *t, const char *selection)
+{
+    kvant_context *context = context_on(t, 1, selection);
+    context->variant = t->choice;
+    return context;
 }
 
 static void compare(kvant_trial *t, const char *what, const float *got, const float *expected,
@@ -69,7 +94,7 @@ static void run_scenario(kvant_trial *t, const void *data)
     kvant_scenario_result expected;
     kvant_scenario_result got;
     kvant_scenario_run(t, context_on(t, 0, "host"), "host", s, numbers, &expected);
-    kvant_scenario_run(t, context_on(t, 1, selection), selection, s, numbers, &got);
+    kvant_scenario_run(t, context_under_test(t, selection), selection, s, numbers, &got);
     for (int i = 0; i < 2; i++) {
         const kv_u32 halves[2] = {(kv_u32)got.digests[i], (kv_u32)(got.digests[i] >> 32)};
         kvant_trial_digest(t, halves, 2u);

@@ -12,7 +12,9 @@
 #include "cases.h"
 #include "conformance_choice.h"
 #include "conformance_rules.h"
+#include "conformance_variants.h"
 #include "contract_hash.h"
+#include "env.h"
 #include "kvant/context.h"
 
 typedef struct {
@@ -23,9 +25,17 @@ typedef struct {
     kvant_conformance_report *report;
     kvant_test_device *device;
     kvant_trial *trial;
-    size_t chosen; /* cases that tier and filter have let through */
+    kvant_variant_choice asked; /* by KVANT_VARIANT */
+    size_t chosen;              /* cases that tier and filter have let through */
     int is_out_of_memory;
 } runner;
+
+typedef struct {
+    const char *name;
+    kvant_case_tier tier;
+    kvant_case_fn run;
+    const void *data;
+} listed_case;
 
 /* ---- emitting ------------------------------------------------------------------------------ */
 
@@ -51,16 +61,15 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     sink->visit(sink, name, KVANT_TIER_FULL, run, data);
 }
 
-/* Counts the case where tier and filter let it through, then asks the shard. */
-static int is_chosen(runner *r, const char *name, kvant_case_tier tier)
+static int is_of_tier(const kvant_conformance_options *options, kvant_case_tier tier)
+{
+    return options->quick ? tier == KVANT_TIER_QUICK : tier != KVANT_TIER_FULL || options->full;
+}
+
+/* Counts a case that tier and filter let through, then asks the shard. */
+static int is_in_shard(runner *r)
 {
     const kvant_conformance_options *options = r->options;
-    if (options->quick ? tier != KVANT_TIER_QUICK : tier == KVANT_TIER_FULL && !options->full) {
-        return 0;
-    }
-    if (!kvant_filter_matches(options->filter, name)) {
-        return 0;
-    }
     size_t index = r->chosen++;
     return options->shards == 0u || index % options->shards == options->shard - 1u;
 }
@@ -94,10 +103,11 @@ static void execute(kvant_trial *trial, kvant_case_fn run, const void *data)
 /* Adds what one repetition found out. The message is that of the first failure, else of the last
  * repetition. */
 static void gather(kvant_case_record *record, const kvant_trial *trial, uint64_t seed,
-                   char *message, size_t size)
+                   uint32_t *launched, char *message, size_t size)
 {
     record->repetitions++;
     record->words += trial->words;
+    *launched |= trial->launched;
     record->digest = (record->digest ^ trial->digest) * KVANT_HASH_FACTOR;
     if (trial->measure.name[0] != '\0' &&
         kvant_measure_is_worse(&trial->measure, &record->measure)) {
@@ -119,17 +129,19 @@ static void gather(kvant_case_record *record, const kvant_trial *trial, uint64_t
     snprintf(message, size, "%s", trial->message);
 }
 
-static void repeat(runner *r, kvant_case_record *record, kvant_case_fn run, const void *data,
-                   char *message, size_t size)
+/* Returns the kernels that were launched. */
+static uint32_t repeat(runner *r, kvant_case_record *record, const listed_case *listed,
+                       kvant_variant_choice choice, char *message, size_t size)
 {
     const kvant_conformance_options *options = r->options;
     uint32_t count = options->repeat != 0u ? options->repeat : 1u;
+    uint32_t launched = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t seed = options->seed + i;
-        kvant_trial_begin(r->trial, r->device, record->name, seed);
-        execute(r->trial, run, data);
+        kvant_trial_begin(r->trial, r->device, listed->name, choice, seed);
+        execute(r->trial, listed->run, listed->data);
         kvant_trial_end(r->trial);
-        gather(record, r->trial, seed, message, size);
+        gather(record, r->trial, seed, &launched, message, size);
         if (options->full && options->repeat == 0u && r->trial->random != r->trial->first_random) {
             count = KVANT_FULL_DRAWS;
         }
@@ -143,6 +155,18 @@ static void repeat(runner *r, kvant_case_record *record, kvant_case_fn run, cons
         snprintf(message, size, "%u of %u repetitions failed, the first with seed %llu: %s",
                  record->failed_repetitions, record->repetitions, (unsigned long long)record->seed,
                  first);
+    }
+    return launched;
+}
+
+/* A case that launches what its kind is not known for would miss variants. */
+static void check_kernels(kvant_case_record *record, uint32_t launched, char *message, size_t size)
+{
+    if ((launched & ~kvant_case_kernels(record->name)) != 0u &&
+        record->result == KVANT_CASE_PASSED) {
+        record->result = KVANT_CASE_FAILED;
+        snprintf(message, size,
+                 "conformance_variants.c does not know of a kernel that it launches");
     }
 }
 
@@ -208,38 +232,40 @@ static void keep(runner *r, kvant_case_record *record, const kvant_case_rule *ru
     log_case(r, record);
 }
 
-static const kvant_profile_row *find_row(runner *r, const char *name)
+/* Notes which rows of the profile name a case that the device has. */
+static void use_rows(runner *r, const listed_case *listed)
 {
-    const kvant_profile_device device = {r->report->backend, r->report->device, r->report->driver};
+    kvant_case_instance all[KVANT_CASE_INSTANCES];
+    size_t count = kvant_case_instances(listed->name, (kvant_variant_choice){0},
+                                        r->device->limits.capabilities, all);
     for (size_t i = 0; i < r->profile->row_count; i++) {
-        const kvant_profile_row *row = &r->profile->rows[i];
-        if (kvant_glob_matches(row->cases, name)) {
-            r->row_is_used[i] = 1;
+        for (size_t j = 0; j < count; j++) {
+            if (all[j].is_possible && kvant_glob_matches(r->profile->rows[i].cases, all[j].name)) {
+                r->row_is_used[i] = 1;
+            }
         }
     }
-    return kvant_profile_find(r->profile, &device, name);
 }
 
-static void visit_on_device(runner *r, const char *name, kvant_case_tier tier, kvant_case_fn run,
-                            const void *data)
+static void run_case(runner *r, const listed_case *listed, const kvant_case_instance *instance)
 {
-    const kvant_profile_row *row = find_row(r, name);
-    if (!is_chosen(r, name, tier) ||
-        (r->options->max_failures != 0u &&
-         r->report->counts[KVANT_CASE_FAILED] >= r->options->max_failures)) {
+    if (r->options->max_failures != 0u &&
+        r->report->counts[KVANT_CASE_FAILED] >= r->options->max_failures) {
         return;
     }
     double start = now();
     char message[2048] = "";
-    char name_copy[256];
-    snprintf(name_copy, sizeof name_copy, "%s", name);
+    char name_copy[sizeof instance->name];
+    memcpy(name_copy, instance->name, sizeof name_copy);
     kvant_case_record record = {.name = name_copy,
-                                .is_full = tier == KVANT_TIER_FULL,
+                                .is_full = listed->tier == KVANT_TIER_FULL,
                                 .seed = r->options->seed,
                                 .digest = KVANT_HASH_START};
+    const kvant_profile_device device = {r->report->backend, r->report->device, r->report->driver};
+    const kvant_profile_row *row = kvant_profile_find(r->profile, &device, instance->name);
     const kvant_profile_list *list = row != NULL ? &r->profile->lists[row->list] : NULL;
     kvant_case_rule rule = {KVANT_CASES_OTHER, "", ""};
-    if (!kvant_case_rule_find(name, &rule)) {
+    if (!kvant_case_rule_find(instance->name, &rule)) {
         record.result = KVANT_CASE_FAILED;
         snprintf(message, sizeof message, "conformance_rules.c has no rule for this kind of case");
     } else if (list != NULL && list->kind == KVANT_LIST_EXCLUSIONS) {
@@ -247,7 +273,8 @@ static void visit_on_device(runner *r, const char *name, kvant_case_tier tier, k
         snprintf(message, sizeof message, "excluded by %s:%u: %s", list->file, row->line,
                  row->reason);
     } else {
-        repeat(r, &record, run, data, message, sizeof message);
+        uint32_t launched = repeat(r, &record, listed, instance->choice, message, sizeof message);
+        check_kernels(&record, launched, message, sizeof message);
         if (list != NULL) {
             apply_row(&record, row, list->file, message, sizeof message);
         }
@@ -256,19 +283,43 @@ static void visit_on_device(runner *r, const char *name, kvant_case_tier tier, k
     keep(r, &record, &rule, message);
 }
 
+static void list_case(runner *r, const kvant_case_instance *instance)
+{
+    r->report->listed++;
+    if (r->options->log != NULL) {
+        fprintf(r->options->log, "%s\n", instance->name);
+    }
+}
+
 static void visit(kvant_case_sink *sink, const char *name, kvant_case_tier tier, kvant_case_fn run,
                   const void *data)
 {
     runner *r = (runner *)sink;
+    const listed_case listed = {name, tier, run, data};
+    int list_only = r->options->list_only;
     if (r->is_out_of_memory) {
         return;
     }
-    if (!r->options->list_only) {
-        visit_on_device(r, name, tier, run, data);
-    } else if (is_chosen(r, name, tier)) {
-        r->report->listed++;
-        if (r->options->log != NULL) {
-            fprintf(r->options->log, "%s\n", name);
+    if (!list_only) {
+        use_rows(r, &listed);
+    }
+    kvant_case_instance instances[KVANT_CASE_INSTANCES];
+    size_t count = kvant_case_instances(
+        name, r->asked, list_only ? UINT32_MAX : r->device->limits.capabilities, instances);
+    size_t matching = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kvant_filter_matches(r->options->filter, instances[i].name)) {
+            instances[matching++] = instances[i];
+        }
+    }
+    if (matching == 0u || !is_of_tier(r->options, tier) || !is_in_shard(r)) {
+        return;
+    }
+    for (size_t i = 0; i < matching; i++) {
+        if (list_only) {
+            list_case(r, &instances[i]);
+        } else if (instances[i].is_possible) {
+            run_case(r, &listed, &instances[i]);
         }
     }
 }
@@ -347,9 +398,11 @@ static kvant_status run_on_device(runner *r)
         kvant_test_device_open(r->device, r->options->backend, r->options->device_index);
     if (status != KVANT_OK) {
         snprintf(report->error, sizeof report->error, "%s", r->device->message);
+        report->lacks_variant = r->device->lacks_variant;
         return status;
     }
     describe_device(report, r->device);
+    r->asked = r->device->variant;
     double start = now();
     walk(r);
     report->seconds = now() - start;
@@ -365,6 +418,10 @@ kvant_status kvant_conformance_run(const kvant_conformance_options *options,
     describe_run(out_report, options);
     runner r = {.sink = {visit}, .options = options, .report = out_report};
     if (options->list_only) {
+        if (!kvant_variant_read(kvant_env_variant(), UINT32_MAX, &r.asked, out_report->error,
+                                sizeof out_report->error)) {
+            return KVANT_ERROR_INVALID_ARGUMENT;
+        }
         walk(&r);
         return KVANT_OK;
     }

@@ -120,8 +120,9 @@ typedef struct {
     double seconds;
     char **warnings;
     size_t warning_count;
-    size_t listed;   /* names that list_only printed */
-    char error[512]; /* why the device could not be opened, or "" */
+    size_t listed;     /* names that list_only printed */
+    char error[512];   /* why the device could not be opened, or "" */
+    int lacks_variant; /* that is why: KVANT_VARIANT asks for one that it is not capable of */
 } kvant_conformance_report;
 
 /* Runs the list. Returns KVANT_OK when the suite could run, whatever the results of the cases:

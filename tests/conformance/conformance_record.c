@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conformance.h"
+#include "conformance_variants.h"
 
 const char *kvant_case_result_name(kvant_case_result result)
 {
@@ -94,7 +95,10 @@ void kvant_conformance_release(kvant_conformance_report *report)
 void kvant_conformance_command(const kvant_conformance_report *report,
                                const kvant_case_record *record, char *command, size_t size)
 {
-    snprintf(command, size, "%s --backend %s --device %u%s --repeat 1 --seed %llu --filter '=%s'",
-             report->program, report->backend, report->device_index,
+    const char *variant = kvant_case_variant(record->name);
+    snprintf(command, size,
+             "%s%s%s%s --backend %s --device %u%s --repeat 1 --seed %llu --filter '=%s'",
+             variant != NULL ? "KVANT_VARIANT=" : "", variant != NULL ? variant : "",
+             variant != NULL ? " " : "", report->program, report->backend, report->device_index,
              record->is_full ? " --full" : "", (unsigned long long)record->seed, record->name);
 }

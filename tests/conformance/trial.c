@@ -40,11 +40,12 @@ uint64_t kvant_hash_text(const char *text, uint64_t hash)
 /* ---- the trial ----------------------------------------------------------------------------- */
 
 void kvant_trial_begin(kvant_trial *trial, kvant_test_device *device, const char *name,
-                       uint64_t seed)
+                       kvant_variant_choice choice, uint64_t seed)
 {
     memset(trial, 0, sizeof *trial);
     trial->device = device;
     trial->name = name;
+    trial->choice = choice;
     trial->first_random = kvant_hash_text(name, KVANT_HASH_START) ^ seed;
     trial->random = trial->first_random;
     trial->digest = KVANT_HASH_START;
@@ -190,17 +191,13 @@ static void send(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_kernel ke
     }
 }
 
-static kvant_variant planned_variant(const kvant_trial *trial, kvant_kernel kernel,
-                                     const void *params)
-{
-    const kvant_test_device *on = trial->device;
-    return kvant_variant_of_launch(kernel, params, on->limits.capabilities, on->variant);
-}
-
-static void launch_on_device(kvant_trial *trial, kvant_kernel kernel, kvant_variant variant,
-                             const void *params, kvant_trial_buffer *const *bindings)
+static void launch_on_device(kvant_trial *trial, kvant_kernel kernel, const void *params,
+                             kvant_trial_buffer *const *bindings)
 {
     kvant_test_device *on = trial->device;
+    kvant_variant variant =
+        kvant_variant_of_launch(kernel, params, on->limits.capabilities, trial->choice);
+    trial->launched |= 1u << kernel;
     kvant_launch launch = {
         .kernel = kernel,
         .variant = variant,
@@ -275,7 +272,7 @@ static void run_reference(kvant_kernel kernel, const void *params,
 void kvant_trial_enqueue(kvant_trial *trial, kvant_kernel kernel, const void *params,
                          kvant_trial_buffer *const *bindings)
 {
-    launch_on_device(trial, kernel, planned_variant(trial, kernel, params), params, bindings);
+    launch_on_device(trial, kernel, params, bindings);
     run_reference(kernel, params, bindings);
 }
 
@@ -290,83 +287,10 @@ void kvant_trial_check_all(kvant_trial *trial, const char *what)
     }
 }
 
-/* What the bindings held before a launch; NULL where a binding repeats an earlier one. */
-typedef struct {
-    kv_u32 *words[KVANT_MAX_BINDINGS];
-} trial_past;
-
-/* Whether the device runs the kernel in more than one variant, and none is forced. */
-static int has_variants(const kvant_test_device *on, kvant_kernel kernel)
-{
-    for (int i = KVANT_VARIANT_baseline + 1; i < KVANT_VARIANT_COUNT; i++) {
-        if (kvant_variant_is_possible(kernel, (kvant_variant)i, on->limits.capabilities)) {
-            return !on->variant.is_forced;
-        }
-    }
-    return 0;
-}
-
-static void remember(kvant_trial *trial, kvant_kernel kernel, kvant_trial_buffer *const *bindings,
-                     trial_past *out_past)
-{
-    for (uint32_t i = 0; i < kernels[kernel].binding_count; i++) {
-        if (!is_repeated(bindings, i)) {
-            size_t count = bindings[i]->count;
-            out_past->words[i] = kvant_trial_memory(trial, count, sizeof(kv_u32));
-            memcpy(out_past->words[i], bindings[i]->words, count * sizeof(kv_u32));
-        }
-    }
-}
-
-static void forget(kvant_trial *trial, kvant_kernel kernel, const trial_past *past)
-{
-    for (uint32_t i = kernels[kernel].binding_count; i-- > 0u;) {
-        if (past->words[i] != NULL) {
-            free(past->words[i]);
-            trial->memory_count--;
-        }
-    }
-}
-
-/* The same launch in another variant: the words that the planned one was checked against. */
-static void check_variant(kvant_trial *trial, kvant_kernel kernel, kvant_variant variant,
-                          const void *params, kvant_trial_buffer *const *bindings,
-                          const trial_past *past)
-{
-    kvant_test_device *on = trial->device;
-    for (uint32_t i = 0; i < kernels[kernel].binding_count; i++) {
-        if (past->words[i] != NULL) {
-            check(trial,
-                  on->backend->upload(on->device, bindings[i]->device, 0, past->words[i],
-                                      (uint64_t)bindings[i]->count * 4u),
-                  "upload", kernel);
-        }
-    }
-    launch_on_device(trial, kernel, variant, params, bindings);
-    uint64_t digest = trial->digest; /* of the planned variant alone: reports compare it */
-    for (uint32_t i = 0; i < kernels[kernel].binding_count; i++) {
-        if (past->words[i] != NULL) {
-            char name[96];
-            size_t used =
-                (size_t)snprintf(name, sizeof name, "variant %s: ", kvant_variant_name(variant));
-            binding_name(kernel, i, name + used, sizeof name - used);
-            compare(trial, name, bindings[i]);
-        }
-    }
-    trial->digest = digest;
-}
-
 void kvant_trial_launch(kvant_trial *trial, kvant_kernel kernel, const void *params,
                         kvant_trial_buffer *const *bindings)
 {
-    kvant_test_device *on = trial->device;
-    kvant_variant planned = planned_variant(trial, kernel, params);
-    int is_repeated_in_variants = has_variants(on, kernel);
-    trial_past past = {{NULL}};
-    launch_on_device(trial, kernel, planned, params, bindings);
-    if (is_repeated_in_variants) {
-        remember(trial, kernel, bindings, &past);
-    }
+    launch_on_device(trial, kernel, params, bindings);
     run_reference(kernel, params, bindings);
     for (uint32_t i = 0; i < kernels[kernel].binding_count; i++) {
         if (!is_repeated(bindings, i)) {
@@ -375,14 +299,6 @@ void kvant_trial_launch(kvant_trial *trial, kvant_kernel kernel, const void *par
             compare(trial, name, bindings[i]);
         }
     }
-    for (int i = 0; is_repeated_in_variants && i < KVANT_VARIANT_COUNT; i++) {
-        kvant_variant variant = (kvant_variant)i;
-        if (variant != planned &&
-            kvant_variant_is_possible(kernel, variant, on->limits.capabilities)) {
-            check_variant(trial, kernel, variant, params, bindings, &past);
-        }
-    }
-    forget(trial, kernel, &past);
 }
 
 void kvant_trial_check_normal(kvant_trial *trial, const kvant_trial_buffer *buffer, uint32_t offset,
@@ -410,7 +326,7 @@ void kvant_trial_device_only(kvant_trial *trial, kvant_kernel kernel, const void
                              kvant_trial_buffer *const *bindings)
 {
     kvant_test_device *on = trial->device;
-    launch_on_device(trial, kernel, planned_variant(trial, kernel, params), params, bindings);
+    launch_on_device(trial, kernel, params, bindings);
     for (uint32_t i = 0; i < kernels[kernel].binding_count; i++) {
         if (!is_repeated(bindings, i)) {
             check(trial,

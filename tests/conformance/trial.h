@@ -23,6 +23,7 @@ typedef struct {
     kvant_backend_device *device;
     kvant_backend_limits limits;
     kvant_variant_choice variant; /* what KVANT_VARIANT asks for */
+    int lacks_variant;            /* it was not opened because it is not capable of that */
     kvant_device_record record;
     kvant_services services;
     char message[512];                     /* the last that the backend reported */
@@ -53,8 +54,10 @@ typedef struct {
 typedef struct {
     kvant_test_device *device;
     const char *name;
-    uint64_t random;       /* state of the generator, from the case's name */
-    uint64_t first_random; /* as it was before the first draw */
+    kvant_variant_choice choice; /* the variant that its launches get */
+    uint32_t launched;           /* kernels, as bits 1 << kvant_kernel */
+    uint64_t random;             /* state of the generator, from the case's name */
+    uint64_t first_random;       /* as it was before the first draw */
     kvant_trial_buffer buffers[KVANT_TRIAL_BUFFERS];
     uint32_t buffer_count;
     void *memories[KVANT_TRIAL_MEMORIES];
@@ -68,8 +71,9 @@ typedef struct {
     kvant_measure measure;
 } kvant_trial;
 
+/* `name` is that of the list, without a variant: its inputs are the same in each of them. */
 void kvant_trial_begin(kvant_trial *trial, kvant_test_device *device, const char *name,
-                       uint64_t seed);
+                       kvant_variant_choice choice, uint64_t seed);
 void kvant_trial_end(kvant_trial *trial);
 
 /* Frees the buffers and memories, for a case that goes through several draws. */
@@ -93,8 +97,7 @@ uint32_t kvant_trial_region(kvant_trial *trial, kvant_trial_buffer *buffer, uint
 /* Repeats a word over a range. */
 void kvant_trial_fill(kvant_trial_buffer *buffer, uint32_t offset, uint32_t words, uint32_t word);
 
-/* Runs a kernel on the reference and on the device and compares every word of the bindings; then in
- * every other variant that the device is capable of, unless KVANT_VARIANT asks for one. */
+/* Runs a kernel on the reference and on the device and compares every word of the bindings. */
 void kvant_trial_launch(kvant_trial *trial, kvant_kernel kernel, const void *params,
                         kvant_trial_buffer *const *bindings);
 

@@ -67,6 +67,8 @@ kvant_status kvant_test_device_open(kvant_test_device *device, const kvant_backe
         !kvant_variant_read(kvant_env_variant(), device->limits.capabilities, &device->variant,
                             device->message, sizeof device->message)) {
         kvant_test_device_close(device);
+        device->lacks_variant =
+            kvant_variant_read(kvant_env_variant(), UINT32_MAX, &device->variant, NULL, 0);
         status = KVANT_ERROR_UNSUPPORTED;
     }
     return status;

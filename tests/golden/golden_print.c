@@ -47,7 +47,8 @@ static void print_golden(void *user, const kvant_golden *golden)
 {
     printer *p = user;
     char text[KVANT_GOLDEN_TEXT] = "";
-    kvant_trial_begin(&p->trial, &p->device, golden->name, 0u);
+    kvant_trial_begin(&p->trial, &p->device, golden->name,
+                      (kvant_variant_choice){1, KVANT_VARIANT_baseline}, 0u);
     produce(p, golden, text);
     kvant_trial_end(&p->trial);
     print_row(golden->name, text);
