@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "env.h"
 #include "text_table.h"
 #include "tool_commands.h"
 #include "tool_device.h"
-#include "variants.h"
+#include "tool_variant.h"
 
 enum { MOST_DEVICES = 64, MOST_ABSENT = 16 };
 
@@ -147,21 +146,10 @@ static int print_json(const listing *list)
     return json_print(root, stdout);
 }
 
-/* A variant that no kernel has is a mistake of the user, not of each device. */
-static int check_variant(tool_error *error)
-{
-    kvant_variant_choice choice;
-    char reason[300];
-    if (!kvant_variant_read(kvant_env_variant(), UINT32_MAX, &choice, reason, sizeof reason)) {
-        return tool_error_input(error, "KVANT_VARIANT: %s", reason);
-    }
-    return 0;
-}
-
 static int list_devices(listing *list, const tool_globals *globals, int json, int verbose,
                         tool_error *error)
 {
-    if (check_variant(error) != 0) {
+    if (tool_check_variant(error) != 0) {
         return -1;
     }
     if (globals->backend != NULL) {

@@ -125,6 +125,9 @@ typedef struct {
     int lacks_variant; /* that is why: KVANT_VARIANT asks for one that it is not capable of */
 } kvant_conformance_report;
 
+/* The backend of this build with that name of `length` bytes, or NULL. */
+const kvant_backend *kvant_conformance_backend(const char *name, size_t length);
+
 /* Runs the list. Returns KVANT_OK when the suite could run, whatever the results of the cases:
  * `out_report->counts` tells. Release the report in every case. */
 kvant_status kvant_conformance_run(const kvant_conformance_options *options,

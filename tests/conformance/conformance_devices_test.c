@@ -19,21 +19,6 @@ typedef struct {
     char name[48];
 } family;
 
-static const kvant_backend *find_backend(const char *name)
-{
-    static const kvant_backend *const backends[] = {
-#define KVANT_BACKEND(backend) &kvant_backend_##backend,
-#include "backends.def"
-#undef KVANT_BACKEND
-    };
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (strcmp(backends[i]->name, name) == 0) {
-            return backends[i];
-        }
-    }
-    return NULL;
-}
-
 static int is_of_family(const char *name, const char *prefix)
 {
     size_t length = strlen(prefix);
@@ -107,7 +92,7 @@ static int test_device(const kvant_backend *backend, uint32_t index)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "host";
-    const kvant_backend *backend = find_backend(name);
+    const kvant_backend *backend = kvant_conformance_backend(name, strlen(name));
     if (backend == NULL) {
         printf("this build has no backend '%s'\n", name);
         return SKIPPED;

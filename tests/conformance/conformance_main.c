@@ -6,36 +6,12 @@
  *               [--json F] [--junit F] [--seed N] [--repeat N] [--max-failures N]
  *               [--verbose]
  *
- * Exit 0 only if every case passed; 1: a case failed; 2: bad usage; 3: no device.
+ * Exit 0 only if every case passed; 1: a case failed, or none matches; 2: bad usage; 3: no device.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "conformance.h"
-
-/* The backends of this build, by the same defines as in backends.def. null has no kernels. */
-static const kvant_backend *const backends[] = {
-#ifdef KVANT_HAVE_CUDA
-    &kvant_backend_cuda,
-#endif
-#ifdef KVANT_HAVE_VULKAN
-    &kvant_backend_vulkan,
-#endif
-#ifdef KVANT_HAVE_OPENCL
-    &kvant_backend_opencl,
-#endif
-    &kvant_backend_host,
-};
-
-static const kvant_backend *find_backend(const char *name)
-{
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (strcmp(backends[i]->name, name) == 0) {
-            return backends[i];
-        }
-    }
-    return NULL;
-}
 
 typedef struct {
     kvant_conformance_options options;
@@ -119,7 +95,7 @@ int main(int argc, char **argv)
             argv[0]);
         return 2;
     }
-    a.options.backend = find_backend(a.backend);
+    a.options.backend = kvant_conformance_backend(a.backend, strlen(a.backend));
     if (a.options.backend == NULL) {
         fprintf(stderr, "this build has no backend '%s'\n", a.backend);
         return 2;
@@ -129,6 +105,9 @@ int main(int argc, char **argv)
     int result = 3;
     if (status != KVANT_OK) {
         fprintf(stderr, "the suite did not run (status %d): %s\n", (int)status, report.error);
+    } else if (a.options.list_only && report.listed == 0u) {
+        fprintf(stderr, "no case matches\n");
+        result = 1;
     } else if (a.options.list_only) {
         result = 0;
     } else {

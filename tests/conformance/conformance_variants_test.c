@@ -212,15 +212,10 @@ static void lists_name_variants(void **state)
     (void)state;
     kvant_profile profile = {0};
     char message[300];
-    char path[] = "/tmp/kvant-variants-XXXXXX";
-    int handle = mkstemp(path);
-    assert_true(handle >= 0);
-    FILE *file = fdopen(handle, "w");
-    assert_non_null(file);
-    fputs("for: host | * | *\n*/variant=mma # not yet\nattention/none/variant=mma # none\n", file);
-    fclose(file);
-    assert_true(
-        kvant_profile_add_file(&profile, KVANT_LIST_EXCLUSIONS, path, message, sizeof message));
+    static const char text[] =
+        "for: host | * | *\n*/variant=mma # not yet\nattention/none/variant=mma # none\n";
+    assert_true(kvant_profile_add_text(&profile, KVANT_LIST_EXCLUSIONS, "list", text,
+                                       sizeof text - 1u, message, sizeof message));
     kvant_conformance_options options = KVANT_CONFORMANCE_OPTIONS_INIT;
     options.filter = ATTENTION;
     options.profile = &profile;
@@ -236,7 +231,6 @@ static void lists_name_variants(void **state)
         kvant_conformance_release(&report);
     }
     kvant_profile_release(&profile);
-    remove(path);
 }
 
 static void whole_caches_are_planned(void **state)

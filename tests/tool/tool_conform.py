@@ -70,6 +70,24 @@ def test_choice(folder):
     assert some == [name for name in names if name.startswith("select/")]
     for arguments in (["--list"], ["--backend", "host"]):
         refused("conform", *arguments, "--filter", "nosuch*", names=["no case matches"])
+    variants = [name for name in names if "/variant=" in name]
+    assert variants and {name.split("/variant=")[0] for name in variants} < set(names)
+    refused("conform", "--list", names=["KVANT_VARIANT", '"foo"'], env={"KVANT_VARIANT": "foo"})
+    some_attention = ["--quick", "--filter", "attention/segment/*"]
+    refused("conform", *some_attention, "--backend", "host", env={"KVANT_VARIANT": "mma"},
+            names=["host:0", "the variant mma needs"], code=3)
+    path = os.path.join(folder, "left-out.json")
+    result = subprocess.run([KVANT, "conform", *some_attention, "--json", path], check=False,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            universal_newlines=True, env={**os.environ, "KVANT_VARIANT": "mma"})
+    assert "host:0 is left out: the variant mma needs" in result.stdout
+    if result.returncode == 0:  # a GPU
+        assert "without the variant mma left out" in result.stdout
+        reports = json.loads(read(path))
+        reports = reports if isinstance(reports, list) else [reports]
+        assert all(c["name"].endswith("/variant=mma") for r in reports for c in r["cases"])
+    else:
+        assert result.returncode == 3 and "no device has the variant mma" in result.stderr
     shards = [kvant("conform", "--list", "--filter", "select/*", "--shard", "%d/3" % i)[0]
               .splitlines() for i in (1, 2, 3)]
     assert [some[i::3] for i in range(3)] == shards
