@@ -27,10 +27,16 @@ typedef enum {
 #define KVANT_MAX_BINDINGS 5u
 
 /* The ways to compute a kernel: the baseline, and those that variants.def gives to some. */
-typedef enum { KVANT_VARIANT_baseline, KVANT_VARIANT_mma, KVANT_VARIANT_COUNT } kvant_variant;
+typedef enum {
+    KVANT_VARIANT_baseline,
+    KVANT_VARIANT_mma,
+    KVANT_VARIANT_subgroup,
+    KVANT_VARIANT_COUNT
+} kvant_variant;
 
 /* What a device can do that variants ask for: bits of kvant_backend_limits.capabilities. */
-#define KVANT_CAPABILITY_INT8_MMA 1u /* a warp multiplies matrices of 8-bit integers */
+#define KVANT_CAPABILITY_INT8_MMA 1u      /* a warp multiplies matrices of 8-bit integers */
+#define KVANT_CAPABILITY_SUBGROUP_OF_8 2u /* a work-group's 8 lanes are a subgroup that shuffles */
 
 /* What dispatch offers to a backend. */
 typedef struct kvant_services {

@@ -28,6 +28,7 @@ enum { ROWS = sizeof table / sizeof table[0] };
 static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_baseline] = "baseline",
     [KVANT_VARIANT_mma] = "mma",
+    [KVANT_VARIANT_subgroup] = "subgroup",
 };
 
 /* What a message says of a device that lacks a capability. */
@@ -36,6 +37,7 @@ static const struct {
     const char *text;
 } capability_texts[] = {
     {KVANT_CAPABILITY_INT8_MMA, "matrix products of 8-bit integers (CUDA: compute capability 8.0)"},
+    {KVANT_CAPABILITY_SUBGROUP_OF_8, "work-groups of 8 lanes that are one subgroup with shuffles"},
 };
 
 static const char *capability_text(uint32_t capability)

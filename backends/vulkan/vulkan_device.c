@@ -118,6 +118,15 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Whether the lanes of a work-group are one subgroup that can shuffle. */
+static int is_one_subgroup(const kvant_backend_device *device,
+                           const VkPhysicalDeviceSubgroupProperties *subgroup)
+{
+    return device->lanes == KVANT_VULKAN_NARROW_LANES && subgroup->subgroupSize == device->lanes &&
+           (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
+           (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0;
+}
+
 /* What the kernels need of every device, and what dispatch must know of this one. */
 static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limits *out_limits)
 {
@@ -174,6 +183,7 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
         .lanes = device->lanes,
         .max_groups = groups,
         .parallel_groups = is_cpu ? CPU_GROUPS : GPU_GROUPS,
+        .capabilities = is_one_subgroup(device, &subgroup) ? KVANT_CAPABILITY_SUBGROUP_OF_8 : 0u,
         .max_binding_bytes = limits->maxStorageBufferRange,
         .max_lanes = limits->maxComputeWorkGroupInvocations,
         .shared_bytes = limits->maxComputeSharedMemorySize,

@@ -20,7 +20,7 @@
 #define KVANT_VULKAN_UPDATE_BYTES 4096u /* uploads up to this size travel in the command buffer */
 #define KVANT_VULKAN_PUSH_BYTES 128u
 #define KVANT_VULKAN_SHARED_BYTES 32768u /* shared memory that the kernels may need */
-#define KVANT_VULKAN_ROW_VARIANTS 4u     /* attention for 1, 2, 4 and 8 query rows */
+#define KVANT_VULKAN_ROW_CHOICES 4u      /* attention for 1, 2, 4 and 8 query rows */
 #define KVANT_VULKAN_NARROW_LANES 8u     /* a work-group that is one vector of a CPU */
 
 typedef struct {
@@ -96,7 +96,7 @@ struct kvant_backend_device {
 
     VkDescriptorSetLayout set_layouts[KVANT_MAX_BINDINGS + 1u]; /* by the number of bindings */
     VkPipelineLayout layouts[KVANT_MAX_BINDINGS + 1u];
-    VkPipeline pipelines[KVANT_KERNEL_COUNT][KVANT_VULKAN_ROW_VARIANTS];
+    VkPipeline pipelines[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT][KVANT_VULKAN_ROW_CHOICES];
     VkPipelineCache cache;
     uint64_t cache_hash; /* of what was loaded */
 

@@ -15,15 +15,25 @@
 extern const kvant_embedded kvant_vulkan_shaders[];
 
 typedef struct {
-    const char *name; /* of the embedded file */
     uint32_t binding_count;
     const char *bindings; /* "name:access ..." */
 } kernel_entry;
 
 static const kernel_entry kernels[KVANT_KERNEL_COUNT] = {
-#define KVANT_KERNEL(name, params, count, names, shape, exactness) {#name ".spv", count, names},
+#define KVANT_KERNEL(name, params, count, names, shape, exactness) {count, names},
 #include "kernels.def"
 #undef KVANT_KERNEL
+};
+
+/* The embedded files. */
+static const char *const module_names[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT] = {
+#define KVANT_KERNEL(name, params, count, names, shape, exactness)                                 \
+    [KVANT_KERNEL_##name][KVANT_VARIANT_baseline] = #name ".spv",
+#include "kernels.def"
+#undef KVANT_KERNEL
+#define KVANT_TUNED_VULKAN(kernel, variant, capability, least_rows, why)                           \
+    [KVANT_KERNEL_##kernel][KVANT_VARIANT_##variant] = #kernel "_" #variant ".spv",
+#include "variants.def"
 };
 
 /* Bit i: the kernel writes binding i. */
@@ -210,10 +220,9 @@ void kvant_vulkan_pipelines_destroy(kvant_backend_device *device)
 {
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     store_cache(device);
-    for (int kernel = 0; kernel < KVANT_KERNEL_COUNT; kernel++) {
-        for (uint32_t i = 0; i < KVANT_VULKAN_ROW_VARIANTS; i++) {
-            vk->vkDestroyPipeline(device->handle, device->pipelines[kernel][i], NULL);
-        }
+    VkPipeline *pipelines = &device->pipelines[0][0][0];
+    for (size_t i = 0; i < sizeof device->pipelines / sizeof *pipelines; i++) {
+        vk->vkDestroyPipeline(device->handle, pipelines[i], NULL);
     }
     for (uint32_t i = 1; i <= KVANT_MAX_BINDINGS; i++) {
         vk->vkDestroyPipelineLayout(device->handle, device->layouts[i], NULL);
@@ -223,7 +232,8 @@ void kvant_vulkan_pipelines_destroy(kvant_backend_device *device)
 }
 
 static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel kernel,
-                                    VkShaderModule module, uint32_t rows, VkPipeline *pipeline)
+                                    const char *name, VkShaderModule module, uint32_t rows,
+                                    VkPipeline *pipeline)
 {
     const kvant_services *services = device->services;
     const uint32_t constants[] = {device->lanes, rows};
@@ -261,33 +271,38 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
     }
     return services->report(services, KVANT_ERROR_KERNEL_BUILD, "vulkan",
                             "vkCreateComputePipelines returned %d for %s with %u lanes",
-                            (int)result, kernels[kernel].name, device->lanes);
+                            (int)result, name, device->lanes);
 }
 
-/* Of the variants for 1, 2, 4 and 8 query rows the first that is made. A narrow work-group carries
- * one row at a time, so one variant does for all. */
-static uint32_t first_variant(const kvant_backend_device *device)
+/* Whether a kernel has a pipeline for 1 << choice query rows. attention alone has several: on a
+ * wide work-group for 1, 2, 4 and 8 rows. The 8 lanes of a narrow one carry one row at a time, so one
+ * pipeline does for all, or as one subgroup four where there are several. */
+static int has_pipeline(const kvant_backend_device *device, kvant_kernel kernel,
+                        kvant_variant variant, uint32_t choice)
 {
-    return device->lanes > KVANT_VULKAN_NARROW_LANES ? 0u : KVANT_VULKAN_ROW_VARIANTS - 1u;
+    const uint32_t most_rows = KVANT_VULKAN_ROW_CHOICES - 1u;
+    if (kernel != KVANT_KERNEL_attention) {
+        return choice == 0u;
+    }
+    return device->lanes > KVANT_VULKAN_NARROW_LANES || choice == most_rows ||
+           (variant == KVANT_VARIANT_subgroup && choice == 0u);
 }
 
-kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel,
-                                  uint32_t variants)
+static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kvant_variant variant)
 {
-    (void)variants; /* there is the baseline alone */
     const kvant_services *services = device->services;
     const kvant_vulkan_symbols *vk = &device->instance.vk;
-    kvant_status status = kvant_vulkan_alive(device);
-    uint32_t first = kernel == KVANT_KERNEL_attention ? first_variant(device) : 0u;
-    uint32_t last = kernel == KVANT_KERNEL_attention ? KVANT_VULKAN_ROW_VARIANTS - 1u : 0u;
-    if (status != KVANT_OK || device->pipelines[kernel][last] != VK_NULL_HANDLE) {
-        return status;
+    const char *name = module_names[kernel][variant];
+    VkPipeline *pipelines = device->pipelines[kernel][variant];
+    if (pipelines[kernel == KVANT_KERNEL_attention ? KVANT_VULKAN_ROW_CHOICES - 1u : 0u] !=
+        VK_NULL_HANDLE) {
+        return KVANT_OK; /* the last one that is made */
     }
-    const kvant_embedded *code = kvant_embedded_find(kvant_vulkan_shaders, kernels[kernel].name);
+    const kvant_embedded *code = kvant_embedded_find(kvant_vulkan_shaders, name);
     if (code == NULL || strcmp(code->contract_hash, KVANT_CONTRACT_HASH) != 0) {
-        return services->report(
-            services, KVANT_ERROR_KERNEL_BUILD, "vulkan", "%s %s", kernels[kernel].name,
-            code == NULL ? "is not in this build" : "was compiled against another contract");
+        return services->report(services, KVANT_ERROR_KERNEL_BUILD, "vulkan", "%s %s", name,
+                                code == NULL ? "is not in this build"
+                                             : "was compiled against another contract");
     }
     VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
@@ -299,13 +314,25 @@ kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel ker
     if (result != VK_SUCCESS) {
         return kvant_vulkan_failed(device, "vkCreateShaderModule", result);
     }
-    for (uint32_t i = first; i <= last && status == KVANT_OK; i++) {
-        if (device->pipelines[kernel][i] == VK_NULL_HANDLE) {
-            status =
-                create_pipeline(device, kernel, module, 1u << i, &device->pipelines[kernel][i]);
+    kvant_status status = KVANT_OK;
+    for (uint32_t i = 0; i < KVANT_VULKAN_ROW_CHOICES && status == KVANT_OK; i++) {
+        if (has_pipeline(device, kernel, variant, i) && pipelines[i] == VK_NULL_HANDLE) {
+            status = create_pipeline(device, kernel, name, module, 1u << i, &pipelines[i]);
         }
     }
     vk->vkDestroyShaderModule(device->handle, module, NULL);
+    return status;
+}
+
+kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel,
+                                  uint32_t variants)
+{
+    kvant_status status = kvant_vulkan_alive(device);
+    for (int i = 0; status == KVANT_OK && i < KVANT_VARIANT_COUNT; i++) {
+        if ((variants >> i & 1u) != 0u) {
+            status = build(device, kernel, (kvant_variant)i);
+        }
+    }
     return status;
 }
 
@@ -372,19 +399,20 @@ static kvant_status find_set(kvant_backend_device *device, kvant_vulkan_batch *b
     return kvant_vulkan_failed(device, "the table of descriptor sets", VK_ERROR_OUT_OF_POOL_MEMORY);
 }
 
-/* The variant of attention with room for a work-group's rows. */
-static uint32_t variant_of(const kvant_backend_device *device, const kvant_launch *launch)
+/* The pipeline of a launch: attention's least that has room for a work-group's rows. */
+static VkPipeline pipeline_of(const kvant_backend_device *device, const kvant_launch *launch)
 {
-    if (launch->kernel != KVANT_KERNEL_attention) {
-        return 0;
+    uint32_t choice = 0;
+    if (launch->kernel == KVANT_KERNEL_attention) {
+        const kv_attention_params *p = launch->params;
+        uint32_t rows = p->q_heads / p->kv_heads * p->queries;
+        while (choice + 1u < KVANT_VULKAN_ROW_CHOICES &&
+               ((1u << choice) < rows ||
+                !has_pipeline(device, launch->kernel, launch->variant, choice))) {
+            choice++;
+        }
     }
-    const kv_attention_params *p = launch->params;
-    uint32_t rows = p->q_heads / p->kv_heads * p->queries;
-    uint32_t variant = first_variant(device);
-    while ((1u << variant) < rows && variant + 1u < KVANT_VULKAN_ROW_VARIANTS) {
-        variant++;
-    }
-    return variant;
+    return device->pipelines[launch->kernel][launch->variant][choice];
 }
 
 kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch)
@@ -404,7 +432,7 @@ kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launc
     kvant_vulkan_order(device, launch->binding_count, launch->bindings,
                        written_bindings(launch->kernel));
     vk->vkCmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-                          device->pipelines[launch->kernel][variant_of(device, launch)]);
+                          pipeline_of(device, launch));
     vk->vkCmdBindDescriptorSets(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set,
                                 0, NULL);
     vk->vkCmdPushConstants(batch->commands, layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,

@@ -31,7 +31,9 @@ RULES = [
      "a division with a float literal: multiply, or use kv_reciprocal"),
     (KERNELS, KERNEL_TEXT, (), r"\bkv_f32\s+\w+\s*=\s*[\w\[\].>-]+\s*/\s*[\w\[\].>-]+\s*;",
      "a division of floats: use kv_reciprocal"),
-    (KERNELS, KERNEL_TEXT, (), r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive)|"
+    # variants for devices that have the extension
+    (KERNELS, KERNEL_TEXT, ("shaders/attention_subgroup.comp",),
+     r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive)|"
      r"^\s*#\s*pragma\s+OPENCL\s+EXTENSION", "an extension: the baseline needs none"),
     (("host_ref/", "cl/", "shaders/", "cuda/"), (".c", ".cl", ".comp", ".cu"), (),
      r"\b__OPENCL_C_VERSION__|\b__CUDACC__|\bVULKAN\b",

@@ -32,6 +32,14 @@ static void a_capable_device_takes_the_variant_from_three_rows_on(void **state)
                      KVANT_VARIANT_baseline);
 }
 
+static void one_subgroup_takes_its_variant_for_any_number_of_rows(void **state)
+{
+    (void)state;
+    const uint32_t capability = KVANT_CAPABILITY_SUBGROUP_OF_8;
+    assert_int_equal(of_rows(2, 1, capability, automatic), KVANT_VARIANT_subgroup);
+    assert_int_equal(of_rows(16, 4, capability, automatic), KVANT_VARIANT_subgroup);
+}
+
 static void a_forced_variant_is_taken_by_the_kernels_that_have_it(void **state)
 {
     (void)state;
@@ -74,7 +82,7 @@ static void a_choice_is_read_or_refused_with_a_reason(void **state)
     assert_non_null(strstr(message, "compute capability 8.0"));
     assert_false(choice.is_forced);
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, message, sizeof message));
-    assert_string_equal(message, "unknown variant \"fast\"; there are baseline, mma");
+    assert_string_equal(message, "unknown variant \"fast\"; there are baseline, mma, subgroup");
     char small[16];
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, small, sizeof small));
     assert_int_equal(strlen(small), sizeof small - 1u);
@@ -88,6 +96,8 @@ static void launches_are_described(void **state)
     assert_string_equal(text, "baseline");
     kvant_variant_describe(KVANT_CAPABILITY_INT8_MMA, automatic, text, sizeof text);
     assert_string_equal(text, "attention=mma from 3 rows");
+    kvant_variant_describe(KVANT_CAPABILITY_SUBGROUP_OF_8, automatic, text, sizeof text);
+    assert_string_equal(text, "attention=subgroup");
     kvant_variant_describe(UINT32_MAX, (kvant_variant_choice){1, KVANT_VARIANT_mma}, text,
                            sizeof text);
     assert_string_equal(text, "attention=mma");
@@ -125,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_capable_device_takes_the_variant_from_three_rows_on),
+        cmocka_unit_test(one_subgroup_takes_its_variant_for_any_number_of_rows),
         cmocka_unit_test(a_forced_variant_is_taken_by_the_kernels_that_have_it),
         cmocka_unit_test(only_what_launches_may_get_is_built),
         cmocka_unit_test(a_choice_is_read_or_refused_with_a_reason),
