@@ -114,6 +114,7 @@ static int time_steps(session *s, bench_operation *operations, size_t count, dou
         step_summary stamped = step_times_summary(&last->stamped);
         row->steps = step_times_summary(&last->plain);
         memcpy(row->steps.work_us, stamped.work_us, sizeof stamped.work_us);
+        row->steps.split_us = stamped.split_us;
         row->steps.rest_us = stamped.rest_us;
         row->has_steps = 1;
         row->us = row->steps.us;

@@ -67,6 +67,7 @@ step_summary step_times_summary(const step_times *t)
         s.work_us[kind] = t->work_us[kind] / steps;
         device += s.work_us[kind];
     }
+    s.split_us = s.us.mean;
     s.rest_us = s.us.mean - device;
     s.launches = (double)t->counters.launches / steps;
     s.commands = (double)t->counters.commands / steps;
@@ -99,8 +100,8 @@ void step_summary_values(const step_summary *s, named_number out[STEP_SUMMARY_VA
         {"p90_us", s->us.p90},          {"worst_us", s->us.most},    {"mean_us", s->us.mean},
     };
     const named_number last[] = {
-        {"submit_wait_us", s->rest_us},  {"launches", s->launches}, {"commands", s->commands},
-        {"submissions", s->submissions}, {"waits", s->waits},
+        {"submit_wait_us", s->rest_us}, {"split_us", s->split_us},       {"launches", s->launches},
+        {"commands", s->commands},      {"submissions", s->submissions}, {"waits", s->waits},
     };
     enum { FIRST = sizeof first / sizeof first[0], LAST = sizeof last / sizeof last[0] };
     _Static_assert(FIRST + KVANT_WORK_KINDS + LAST == STEP_SUMMARY_VALUES, "every value has room");
@@ -115,13 +116,11 @@ void step_summary_values(const step_summary *s, named_number out[STEP_SUMMARY_VA
 
 void step_summary_headers(text_table *table)
 {
-    static const char *const first[] = {"us", "p90", "worst", "x median"};
-    static const char *const last[] = {"submit+wait", "launches", "submits"};
-    enum { FIRST = sizeof first / sizeof first[0], LAST = sizeof last / sizeof last[0] };
-    _Static_assert(FIRST + KVANT_WORK_KINDS + LAST == STEP_TABLE_CELLS, "every cell has a header");
-    for (int i = 0; i < FIRST; i++) {
-        text_table_cell(table, "%s", first[i]);
-    }
+    static const char *const last[] = {"submit+wait", "launches", "submits", "median us",
+                                       "p90",         "worst",    "x median"};
+    enum { LAST = sizeof last / sizeof last[0] };
+    _Static_assert(1 + KVANT_WORK_KINDS + LAST == STEP_TABLE_CELLS, "every cell has a header");
+    text_table_cell(table, "mean us");
     for (int kind = 0; kind < KVANT_WORK_KINDS; kind++) {
         text_table_cell(table, "%s", work_name((kvant_work)kind));
     }
@@ -132,14 +131,15 @@ void step_summary_headers(text_table *table)
 
 void step_summary_cells(text_table *table, const step_summary *s)
 {
-    text_table_cell(table, "%.1f", s->us.median);
-    text_table_cell(table, "%.1f", s->us.p90);
-    text_table_cell(table, "%.1f", s->us.most);
-    text_table_cell(table, "%.2f", s->us.median > 0.0 ? s->us.most / s->us.median : 0.0);
+    text_table_cell(table, "%.1f", s->split_us);
     for (int kind = 0; kind < KVANT_WORK_KINDS; kind++) {
         text_table_cell(table, "%.1f", s->work_us[kind]);
     }
     text_table_cell(table, "%.1f", s->rest_us);
     text_table_cell(table, "%.1f", s->launches);
     text_table_cell(table, "%.1f", s->submissions);
+    text_table_cell(table, "%.1f", s->us.median);
+    text_table_cell(table, "%.1f", s->us.p90);
+    text_table_cell(table, "%.1f", s->us.most);
+    text_table_cell(table, "%.2f", s->us.median > 0.0 ? s->us.most / s->us.median : 0.0);
 }

@@ -26,9 +26,9 @@ typedef struct {
 /* Means of one step. */
 typedef struct {
     sample_stats us;
+    double split_us; /* the mean that the parts below add up to: of the steps with time stamps */
     double work_us[KVANT_WORK_KINDS];
-    double
-        rest_us; /* mean time that the device did nothing of it: submission, transfers, waiting */
+    double rest_us; /* that the device did nothing of it: submission, transfers, waiting */
     double launches;
     double commands;
     double submissions;
@@ -47,15 +47,15 @@ void step_times_release(step_times *t);
 /* "append", "saliency" ... */
 const char *work_name(kvant_work kind);
 /* The summary as named numbers, for JSON and CSV. */
-enum { STEP_SUMMARY_VALUES = 18 };
+enum { STEP_SUMMARY_VALUES = 19 };
 typedef struct {
     char name[24];
     double value;
 } named_number;
 void step_summary_values(const step_summary *summary, named_number out[STEP_SUMMARY_VALUES]);
 
-/* The summary as cells of a table. */
-enum { STEP_TABLE_CELLS = 14 };
+/* The summary as cells of a table: the mean and its parts, which add up to it; then single steps. */
+enum { STEP_TABLE_CELLS = 15 };
 void step_summary_headers(text_table *table);
 void step_summary_cells(text_table *table, const step_summary *summary);
 

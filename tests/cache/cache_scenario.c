@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../support/cmocka_headers.h"
+#include "../support/noise.h"
 
 static void expect_ok(kvant_status status, const char *what)
 {
@@ -34,29 +35,14 @@ kvant_context *scenario_open(const char *backend)
     return NULL;
 }
 
-/* A number that depends on all its coordinates, about N(0, 1). */
-static double noise(uint32_t which, uint32_t sequence, uint32_t token, uint32_t head,
-                    uint32_t channel)
-{
-    uint64_t x = which;
-    uint32_t coordinates[4] = {sequence, token, head, channel};
-    double sum = 0.0;
-    for (int round = 0; round < 6; round++) {
-        for (int i = 0; i < 4; i++) {
-            x = (x ^ coordinates[i]) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)round;
-            x ^= x >> 29;
-        }
-        sum += (double)(x >> 40) / (double)(1 << 24) - 0.5;
-    }
-    return sum * 1.41421356;
-}
-
 float scenario_value(const scenario *s, int which, uint32_t sequence, uint32_t token, uint32_t head,
                      uint32_t channel)
 {
-    double x = noise((uint32_t)which, sequence, token, head, channel);
+    const uint32_t of_token[4] = {sequence, token, head, channel};
+    const uint32_t of_channel[4] = {0, 0, head, channel};
+    double x = noise_at((uint32_t)which, of_token, 4);
     if (which == 0) { /* channel offsets, and two outlier channels */
-        x += 2.0 * noise(7, 0, 0, head, channel);
+        x += 2.0 * noise_at(7, of_channel, 4);
         x *= channel == 3 || channel == 5 ? (double)s->outliers : 1.0;
     }
     /* three significant decimal digits fit every dtype's rounding alike */

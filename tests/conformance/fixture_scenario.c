@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../support/literal_model.h"
+#include "../support/noise.h"
 #include "oracle.h"
 
 /* ---- numbers ------------------------------------------------------------------------------- */
@@ -35,20 +36,7 @@ static uint32_t tokens_of(const kvant_scenario *s)
     return s->prompt + s->steps * s->chunk;
 }
 
-/* About N(0, 1), from all coordinates. */
-static double noise(const uint32_t coordinates[7])
-{
-    uint64_t x = UINT64_C(0x2545f4914f6cdd1d);
-    double sum = 0.0;
-    for (int round = 0; round < 6; round++) {
-        for (int i = 0; i < 7; i++) {
-            x = (x ^ coordinates[i]) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)round;
-            x ^= x >> 29;
-        }
-        sum += (double)(x >> 40) / (double)(1 << 24) - 0.5;
-    }
-    return sum * 1.41421356;
-}
+#define NOISE_START UINT64_C(0x2545f4914f6cdd1d)
 
 /* Numbers that every input type holds exactly: so the model sees what the cache was given. */
 static float draw(const kvant_scenario *s, uint32_t tensor, const uint32_t of_token[7])
@@ -56,9 +44,9 @@ static float draw(const kvant_scenario *s, uint32_t tensor, const uint32_t of_to
     const uint32_t head = of_token[5];
     const uint32_t channel = of_token[6];
     const uint32_t of_channel[7] = {9, of_token[1], of_token[2], 0, 0, head, channel};
-    double x = noise(of_token);
+    double x = noise_at(NOISE_START, of_token, 7);
     if (tensor == LITERAL_K) {
-        x += noise(of_channel);
+        x += noise_at(NOISE_START, of_channel, 7);
     }
     x = fmax(-7.9375, fmin(7.9375, round(x * 16.0) / 16.0));
     int is_outlier = tensor == LITERAL_K && (channel == 3u || channel == 5u);

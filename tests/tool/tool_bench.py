@@ -8,6 +8,7 @@ import csv
 import json
 import math
 import os
+import re
 import tempfile
 
 import tool_common
@@ -21,7 +22,7 @@ FIELDS = {"op", "recipe", "backend", "device", "kind", "batch", "tokens", "q_hea
           "us_most", "bytes", "gb_s", "copy_gb_s", "fraction", "f16_us", "factor", "operations",
           "rotated_bytes", "seed"}
 WORK = ("append", "saliency", "select", "quantize", "attention", "merge", "other")
-STEP = {"steps", "median_us", "p10_us", "p90_us", "worst_us", "mean_us", "submit_wait_us",
+STEP = {"steps", "median_us", "p10_us", "p90_us", "worst_us", "mean_us", "split_us", "submit_wait_us",
         "launches", "commands", "submissions", "waits"} | {work + "_us" for work in WORK}
 NO_F16 = ("saliency", "select", "prompt-attention")
 
@@ -81,13 +82,16 @@ def test_step():
         for work in ("append", "saliency", "select", "quantize", "attention", "merge"):
             assert step[work + "_us"] > 0, work
         assert step["worst_us"] >= step["median_us"] > 0
+        parts = [step[work + "_us"] for work in WORK] + [step["submit_wait_us"]]
+        assert abs(sum(parts) - step["split_us"]) < 1e-3 * step["split_us"], (parts, step)
         assert step["waits"] == 1  # the one at the end of a step
         counts.append((step["launches"], step["commands"]))
     # what a step hands over does not grow with the context
     assert counts[0] == counts[1], counts
     out, _ = bench("step", *SMALL, "--recipe", "int4")
-    for word in ("worst", "submit+wait", "quantize", "launches", "submits"):
-        assert word in out, word
+    heads = re.split("  +", next(line for line in out.splitlines() if line.startswith("step of")))
+    assert heads[2:] == ["mean us", *WORK, "submit+wait", "launches", "submits", "median us",
+                         "p90", "worst", "x median"], heads
 
 
 def test_sweep():

@@ -10,6 +10,18 @@
 #include "params.h"
 #include "variants.h"
 
+/* What a device of each backend may have. */
+static const uint32_t backend_capabilities[] = {
+#define KVANT_TUNED_CUDA(kernel, variant, capability, least_rows, why) (capability) |
+#include "variants.def"
+    0,
+#define KVANT_TUNED_OPENCL(kernel, variant, capability, least_rows, why) (capability) |
+#include "variants.def"
+    0,
+#define KVANT_TUNED_VULKAN(kernel, variant, capability, least_rows, why) (capability) |
+#include "variants.def"
+    0};
+
 static const kvant_variant_choice automatic = {0, KVANT_VARIANT_baseline};
 
 static kvant_variant of_rows(uint32_t q_heads, uint32_t queries, uint32_t capabilities,
@@ -131,6 +143,23 @@ static void contexts_obey_the_variable(void **state)
     kvant_context_destroy(context);
 }
 
+/* kvant_device_info has room for what the most capable device of any backend gets. */
+static void descriptions_are_never_cut(void **state)
+{
+    (void)state;
+    const size_t room = sizeof((kvant_device_info *)NULL)->variants;
+    for (size_t i = 0; i < sizeof backend_capabilities / sizeof backend_capabilities[0]; i++) {
+        char text[4096];
+        kvant_variant_describe(backend_capabilities[i], automatic, text, sizeof text);
+        assert_true(strlen(text) < room);
+        for (int variant = 0; variant < KVANT_VARIANT_COUNT; variant++) {
+            kvant_variant_choice forced = {1, (kvant_variant)variant};
+            kvant_variant_describe(backend_capabilities[i], forced, text, sizeof text);
+            assert_true(strlen(text) < room);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +169,7 @@ int main(void)
         cmocka_unit_test(only_what_launches_may_get_is_built),
         cmocka_unit_test(a_choice_is_read_or_refused_with_a_reason),
         cmocka_unit_test(launches_are_described),
+        cmocka_unit_test(descriptions_are_never_cut),
         cmocka_unit_test(contexts_obey_the_variable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,9 @@
  *
  * What exactness costs: cl/attention.cl as it is against the same text with fp32 operands
  * (KV_PLAIN_FLOAT), on one segment of random codes and the first OpenCL CPU. The library never
- * builds the float variant. Built on request: ninja attention_variants.
+ * builds the float variant. Built on request: ninja exactness_cost.
  *
- *   attention_variants TOKENS HEADS_OF_A_GROUP ROUNDS
+ *   exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS
  *
  * The two take turns; the fastest round of each counts. Both run on the device's own threads.
  */
@@ -58,7 +58,7 @@ typedef struct {
 
 static void stop(const char *what, int code)
 {
-    fprintf(stderr, "attention_variants: %s (%d)\n", what, code);
+    fprintf(stderr, "exactness_cost: %s (%d)\n", what, code);
     exit(1);
 }
 
@@ -321,7 +321,7 @@ int main(int argc, char **argv)
     unsigned long rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 30u;
     if (argc > 4 || tokens < 256u || tokens > 131072u || tokens % 256u != 0u || group < 1u ||
         group > 8u || rounds < 1u || rounds > 10000u) {
-        fprintf(stderr, "usage: attention_variants TOKENS HEADS_OF_A_GROUP ROUNDS\n"
+        fprintf(stderr, "usage: exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS\n"
                         "TOKENS: a multiple of 256, to 131072; HEADS_OF_A_GROUP: 1 to 8\n");
         return 2;
     }
