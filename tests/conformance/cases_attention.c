@@ -244,6 +244,31 @@ static void emit_edges(kvant_case_sink *sink)
     }
 }
 
+/* Parts where a cache puts them, so that rows of 16 bytes can be copied as they are: two splits of
+ * every codec in wide heads, rounds of blocks of tokens, groups of channels. */
+static void emit_aligned(kvant_case_sink *sink)
+{
+    static const kv_u32 dims[][2] = {{128, 128}, {256, 256}, {64, 192}, {192, 80}, {136, 96}};
+    static const kv_u32 k_groupings[] = {KV_GROUP_CHANNEL_TOKENS, KV_GROUP_TOKEN_CHANNELS,
+                                         KV_GROUP_CHANNEL_SEGMENT};
+    static const kv_u32 v_groupings[] = {KV_GROUP_TOKEN_CHANNELS, KV_GROUP_TOKEN_HEAD};
+    for (uint32_t i = 0; i < 12u; i++) {
+        kvant_attention_spec s = {.cache = {.segment_count = 1u, .is_aligned = 1}};
+        choose_shape(&s, i);
+        s.cache.k_dim = dims[i % 5u][0];
+        s.cache.v_dim = dims[i % 5u][1];
+        s.q_heads = 4u;
+        s.cache.kv_heads = 1u;
+        s.cache.sequences = 1u;
+        s.cache.segments[0] = (kvant_segment){
+            .k = format_of(codecs[i % 4u], k_groupings[i % 3u], i / 4u),
+            .v = format_of(codecs[(i + i / 4u) % 4u], v_groupings[i % 2u], i / 4u),
+            .tokens = i % 3u == 0u ? 300u : 364u,
+        };
+        emit_stages(sink, &s, "aligned", i < 2u);
+    }
+}
+
 /* A long sequence: twenty splits of three segments. */
 static void emit_long(kvant_case_sink *sink)
 {
@@ -323,6 +348,7 @@ void kvant_cases_attention(kvant_case_sink *sink)
     emit_windows(sink);
     emit_recipes(sink);
     emit_edges(sink);
+    emit_aligned(sink);
     emit_long(sink);
     emit_fading(sink);
 }

@@ -35,36 +35,42 @@ static kvant_event event_of(const kvant_cache_spec *spec, const kvant_segment *s
     return event;
 }
 
-static kv_u32 take(kv_u32 *at, kv_u32 words)
+static kv_u32 aligned(const kvant_cache_spec *spec, kv_u32 at)
 {
-    kv_u32 offset = *at;
-    *at += words + 5u; /* zeroed words between the parts: reading them shows, they stay zero */
+    return spec->is_aligned ? (at + 3u) / 4u * 4u : at;
+}
+
+static kv_u32 take(const kvant_cache_spec *spec, kv_u32 *at, kv_u32 words)
+{
+    kv_u32 offset = aligned(spec, *at);
+    *at =
+        offset + words + 5u; /* zeroed words after each part: reading them shows, they stay zero */
     return offset;
 }
 
-static void place_tensor(const kvant_event *e, kv_u32 *at, kv_u32 *codes, kv_u32 *params,
-                         kv_u32 *scale)
+static void place_tensor(const kvant_cache_spec *spec, const kvant_event *e, kv_u32 *at,
+                         kv_u32 *codes, kv_u32 *params, kv_u32 *scale)
 {
     if (e->codec == KV_CODEC_F16) {
-        *codes = take(at, e->heads * e->capacity * e->dim / 2u);
+        *codes = take(spec, at, e->heads * e->capacity * e->dim / 2u);
         *params = KV_NO_OFFSET;
         *scale = KV_NO_OFFSET;
         return;
     }
-    *scale = e->has_channel_scale ? take(at, e->heads * e->dim / 2u) : KV_NO_OFFSET;
-    *params = take(at, kvant_event_params_words(e));
-    *codes = take(at, kvant_event_codes_words(e));
+    *scale = e->has_channel_scale ? take(spec, at, e->heads * e->dim / 2u) : KV_NO_OFFSET;
+    *params = take(spec, at, kvant_event_params_words(e));
+    *codes = take(spec, at, kvant_event_codes_words(e));
 }
 
 static kv_u32 place_segment(const kvant_cache_spec *spec, const kvant_segment *segment, kv_u32 at,
                             segment_parts *parts)
 {
     kv_u32 lists = segment->has_positions_per_head ? spec->kv_heads : 1u;
-    parts->positions = take(&at, lists * kvant_segment_capacity(segment));
+    parts->positions = take(spec, &at, lists * kvant_segment_capacity(segment));
     kvant_event k = event_of(spec, segment, 0u);
     kvant_event v = event_of(spec, segment, 1u);
-    place_tensor(&k, &at, &parts->k_codes, &parts->k_params, &parts->k_scale);
-    place_tensor(&v, &at, &parts->v_codes, &parts->v_params, &parts->v_scale);
+    place_tensor(spec, &k, &at, &parts->k_codes, &parts->k_params, &parts->k_scale);
+    place_tensor(spec, &v, &at, &parts->v_codes, &parts->v_params, &parts->v_scale);
     return at;
 }
 
@@ -187,7 +193,10 @@ void kvant_cache_build(kvant_trial *trial, const kvant_cache_spec *spec, kvant_t
     for (kv_u32 i = 0; i < spec->segment_count; i++) {
         end = place_segment(spec, &spec->segments[i], end, &parts);
     }
-    layout->sequence_stride = end + KVANT_GUARD_WORDS;
+    layout->sequence_stride = aligned(spec, end + KVANT_GUARD_WORDS);
+    if (spec->is_aligned) {
+        kvant_trial_region(trial, store, 3u - (store->count + KVANT_GUARD_WORDS + 3u) % 4u);
+    }
     layout->sequence_offset =
         kvant_trial_region(trial, store, spec->sequences * layout->sequence_stride);
 

@@ -34,6 +34,7 @@ typedef struct {
     kvant_input_kind kind;
     kv_u32 dtype;
     int has_empty_sequence; /* sequence 0 holds no split */
+    int is_aligned;         /* parts begin at multiples of 16 bytes, as those of a cache do */
 } kvant_cache_spec;
 
 typedef struct {
