@@ -80,6 +80,18 @@ unsigned int cudasim_posted(unsigned int lane);
 void cudasim_meet_warp_with(const unsigned int *values, unsigned int count, int line);
 unsigned int cudasim_posted_word(unsigned int lane, unsigned int i);
 unsigned int cudasim_lane(void);
+unsigned int cudasim_thread(void); /* of the block */
+
+/* Waits until another thread has changed the count. */
+void cudasim_wait_for_change(const unsigned int *count, int line);
+
+/* ---- cudasim_copies.c: asynchronous copies from device to shared memory ---- */
+
+/* Nothing arrives before the wait that asks for it. In groups, as cp.async: the thread's copies since
+ * its last commit are one; cudasim_copy_wait leaves no more than `pending` groups under way. */
+void cudasim_copy(void *to, const void *from, size_t bytes);
+void cudasim_copy_commit(void);
+void cudasim_copy_wait(unsigned int pending);
 
 /* ---- cudasim_memory.c: device memory ---- */
 

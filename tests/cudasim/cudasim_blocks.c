@@ -31,9 +31,10 @@ typedef struct {
     cudasim_fiber fiber;
     cudasim_index index;
     thread_state state;
-    const gathering *awaited;
-    unsigned int meeting;       /* number of the one it waits for */
-    unsigned int warp_meetings; /* that it took part in */
+    const unsigned int *awaited; /* a count that another thread changes */
+    unsigned int seen;           /* what it was */
+    int line;                    /* where the thread waits */
+    unsigned int warp_meetings;  /* that it took part in */
 } thread;
 
 cudasim_place cudasim_here;
@@ -75,9 +76,18 @@ const char *cudasim_last_reason(void)
 
 /* ---- meeting ---- */
 
-static void wait_at(gathering *g, int line)
+void cudasim_wait_for_change(const unsigned int *count, int line)
 {
     thread *self = &machine.threads[machine.current];
+    self->state = WAITING;
+    self->awaited = count;
+    self->seen = *count;
+    self->line = line;
+    cudasim_fiber_switch(&self->fiber, &machine.scheduler);
+}
+
+static void wait_at(gathering *g, int line)
+{
     if (g->arrived == 0u) {
         g->line = line;
     } else if (g->line != line) {
@@ -90,10 +100,7 @@ static void wait_at(gathering *g, int line)
         g->meetings++;
         return;
     }
-    self->state = WAITING;
-    self->awaited = g;
-    self->meeting = g->meetings;
-    cudasim_fiber_switch(&self->fiber, &machine.scheduler);
+    cudasim_wait_for_change(&g->meetings, line);
 }
 
 void cudasim_meet_block(int line)
@@ -130,6 +137,11 @@ unsigned int cudasim_posted(unsigned int lane)
 unsigned int cudasim_lane(void)
 {
     return machine.current % CUDASIM_WARP;
+}
+
+unsigned int cudasim_thread(void)
+{
+    return machine.current;
 }
 
 /* ---- stopping ---- */
@@ -188,7 +200,7 @@ static void thread_main(void)
 static int is_runnable(const thread *t)
 {
     return t->state == NOT_STARTED || t->state == READY ||
-           (t->state == WAITING && t->awaited->meetings != t->meeting);
+           (t->state == WAITING && *t->awaited != t->seen);
 }
 
 static void start_block(cudasim_index size)
@@ -211,6 +223,7 @@ static void start_block(cudasim_index size)
         machine.warps[warp] = (gathering){.expected = rest < CUDASIM_WARP ? rest : CUDASIM_WARP};
     }
     cudasim_watch_block();
+    cudasim_copies_begin();
 }
 
 /* Where the first thread that waits has stopped. */
@@ -219,7 +232,7 @@ static int waiting_line(void)
     for (unsigned int i = 0; i < machine.count; i++) {
         if (machine.threads[i].state == WAITING) {
             machine.current = i;
-            return machine.threads[i].awaited->line;
+            return machine.threads[i].line;
         }
     }
     return 0;
@@ -249,8 +262,12 @@ static void run_block(void)
         }
         if (!progress && machine.code == 0) {
             int line = waiting_line();
-            fail(CUDASIM_LAUNCH_FAILED, "waits at line %d for threads that never arrive", line);
+            fail(CUDASIM_LAUNCH_FAILED, "waits at line %d for what never arrives", line);
         }
+    }
+    if (machine.code == 0 && cudasim_copies_under_way() != 0u) {
+        fail(CUDASIM_LAUNCH_FAILED, "the block ends while %u copies to its memory are under way",
+             cudasim_copies_under_way());
     }
 }
 

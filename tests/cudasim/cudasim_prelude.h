@@ -196,6 +196,25 @@ static inline void cudasim_mma(int sums[4], const unsigned int a[4], const unsig
     }
 }
 
+/* ---- asynchronous copies, in the place of cuda/copy_async.cuh ---- */
+
+#define KVANT_CUDA_COPY_ASYNC_CUH
+
+static inline void kv_copy_four(unsigned int *to, const unsigned int *from)
+{
+    cudasim_copy(to, from, 16u);
+}
+
+static inline void kv_copy_commit()
+{
+    cudasim_copy_commit();
+}
+
+template <unsigned int PENDING> static inline void kv_copy_wait()
+{
+    cudasim_copy_wait(PENDING);
+}
+
 /* ---- calling a kernel with the driver's array of pointers to its parameters ---- */
 
 template <class... Params, std::size_t... I>

@@ -12,7 +12,7 @@
 
 extern const cudasim_kernel cudasim_test_sums, cudasim_test_touch, cudasim_test_unwritten,
     cudasim_test_beyond_shared, cudasim_test_dynamic, cudasim_test_divergent,
-    cudasim_test_two_places;
+    cudasim_test_two_places, cudasim_test_copies;
 
 static const cudasim_index two_blocks = {2, 1, 1};
 
@@ -160,6 +160,50 @@ static void barriers_that_not_all_reach_are_named(void **state)
     assert_int_equal(cudasim_free(out), 1);
 }
 
+typedef struct {
+    unsigned int shift, pending, read_second, write_early;
+} copying;
+
+static int launch_copies(unsigned int *out, const unsigned int *in, copying c)
+{
+    return launch(&cudasim_test_copies, 32,
+                  (void *[]){&out, &in, &c.shift, &c.pending, &c.read_second, &c.write_early});
+}
+
+static void copies_arrive_at_the_wait_and_not_before(void **state)
+{
+    (void)state;
+    unsigned int *in = cudasim_allocate(256 * 4);
+    unsigned int *out = cudasim_allocate(32 * 4);
+    for (unsigned int i = 0; i < 256; i++) {
+        in[i] = i * i;
+    }
+    for (int is_reversed = 0; is_reversed < 2; is_reversed++) {
+        setenv("CUDASIM_ORDER", is_reversed ? "reverse" : "forward", 1);
+        assert_int_equal(launch_copies(out, in, (copying){0, 0, 1, 0}), 0);
+        for (unsigned int i = 0; i < 32; i++) {
+            unsigned int first = (i + 1) % 32 * 4;
+            assert_int_equal(out[i], in[first] + in[128 + first + 3]);
+        }
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_copies(out, in, (copying){0, 2, 0, 0}), "copies",
+                "block (0, 0, 0)", "reads 4 bytes at byte ", "of shared memory",
+                "a copy is under way");
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_copies(out, in, (copying){0, 1, 1, 0}),
+                "a copy is under way");
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_copies(out, in, (copying){0, 0, 1, 1}),
+                "writes 4 bytes at byte ", "a copy is under way");
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_copies(out, in, (copying){0, 1, 0, 0}),
+                "the block ends while 32 copies to its memory are under way");
+    }
+    unsetenv("CUDASIM_ORDER");
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_copies(out, in, (copying){1, 0, 1, 0}),
+            "begins a copy of 16 bytes from ", "multiples of 16");
+    STOPPED(CUDASIM_ILLEGAL_ADDRESS, launch_copies(out, in, (copying){4, 0, 1, 0}),
+            "thread 31: reads 16 bytes at byte 1024 of parameter 1, an allocation of 1024 bytes");
+    assert_int_equal(cudasim_free(in), 1);
+    assert_int_equal(cudasim_free(out), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +213,7 @@ int main(void)
         cmocka_unit_test(shared_memory_has_an_end),
         cmocka_unit_test(dynamic_shared_memory_is_the_blocks_and_has_ends),
         cmocka_unit_test(barriers_that_not_all_reach_are_named),
+        cmocka_unit_test(copies_arrive_at_the_wait_and_not_before),
     };
     return cmocka_run_group_tests_name("the simulated CUDA driver", tests, NULL, NULL);
 }

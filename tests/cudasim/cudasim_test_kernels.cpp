@@ -106,6 +106,31 @@ __global__ static void two_places(word *out)
     }
 }
 
+/* Each thread copies two units of 16 bytes in a group each, leaves `pending` of the groups under way,
+ * and reads words of its neighbour: of the first unit, and of the second if `read_second` is set. */
+__global__ static void copies(word *out, const word *in, word shift, word pending, word read_second,
+                              word write_early)
+{
+    __shared__ __align__(16) word units[2][32][4];
+    for (word i = 0u; i < 2u; i++) {
+        kv_copy_four(units[i][threadIdx.x], in + 4u * (32u * i + threadIdx.x) + shift);
+        kv_copy_commit();
+    }
+    if (write_early != 0u) {
+        units[1][threadIdx.x][3] = 0u;
+    }
+    if (pending == 0u) {
+        kv_copy_wait<0u>();
+    } else if (pending == 1u) {
+        kv_copy_wait<1u>();
+    } else {
+        kv_copy_wait<2u>();
+    }
+    __syncthreads();
+    word neighbour = (threadIdx.x + 1u) % 32u;
+    out[threadIdx.x] = units[0][neighbour][0] + (read_second != 0u ? units[1][neighbour][3] : 0u);
+}
+
 extern "C" char __start_cudasim_shared_test[];
 extern "C" char __stop_cudasim_shared_test[];
 
@@ -124,3 +149,4 @@ KERNEL(beyond_shared)
 KERNEL(dynamic)
 KERNEL(divergent)
 KERNEL(two_places)
+KERNEL(copies)

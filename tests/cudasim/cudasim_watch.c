@@ -2,7 +2,8 @@
  *
  * Watches every access of a kernel. Kernels are compiled with the compiler's calls before loads and
  * stores (-fsanitize=kernel-address, whose run-time library this file is): an access outside of all
- * allocations, and a read of shared memory that no thread of the block has written, end the launch.
+ * allocations, a read of shared memory that no thread of the block has written, and any access to bytes
+ * that an asynchronous copy is still to bring, end the launch.
  */
 #include "cudasim_watch.h"
 
@@ -15,12 +16,15 @@
 
 enum { SHARED_PATTERN = 0xcd, GUARD = 1 << 10, RECENT = 4 };
 
-/* Shared memory of a block, and which of its bytes were written. */
+/* What a byte of shared memory is. */
+enum { UNWRITTEN, WRITTEN, ARRIVING /* a copy into it is under way */ };
+
+/* Shared memory of a block. */
 typedef struct {
     const char *kind;
     uintptr_t start;
     size_t bytes;
-    unsigned char is_written[CUDASIM_MAX_SHARED_BYTES];
+    unsigned char state[CUDASIM_MAX_SHARED_BYTES];
 } shared_memory;
 
 /* Dynamic shared memory, with room on both sides that is nobody's. */
@@ -35,6 +39,7 @@ static struct {
     unsigned int next_recent;
     uintptr_t params, params_end; /* values that the launch passes */
     uintptr_t list, list_end;     /* pointers to them */
+    size_t arriving;              /* bytes into which copies are under way */
 } watch;
 
 static void begin_shared(shared_memory *shared, const char *kind, const char *start, size_t bytes)
@@ -66,7 +71,7 @@ static void forget(shared_memory *shared)
 {
     if (shared->bytes != 0) {
         memset((void *)shared->start, SHARED_PATTERN, shared->bytes);
-        memset(shared->is_written, 0, shared->bytes);
+        memset(shared->state, UNWRITTEN, shared->bytes);
     }
 }
 
@@ -74,22 +79,41 @@ void cudasim_watch_block(void)
 {
     forget(&watch.fixed);
     forget(&watch.dynamic);
+    watch.arriving = 0;
 }
 
 static void shared_access(shared_memory *shared, uintptr_t address, size_t bytes, int is_write)
 {
     size_t offset = address - shared->start; /* huge when the access is before the start */
+    const char *verb = is_write ? "writes" : "reads";
     if (offset > shared->bytes || bytes > shared->bytes - offset) {
-        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS, "%s %zu bytes at byte %lld of %zu of %s memory",
-                     is_write ? "writes" : "reads", bytes, (long long)offset, shared->bytes,
-                     shared->kind);
+        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS, "%s %zu bytes at byte %lld of %zu of %s memory", verb,
+                     bytes, (long long)offset, shared->bytes, shared->kind);
+    }
+    unsigned char *state = &shared->state[offset];
+    if (watch.arriving != 0 && memchr(state, ARRIVING, bytes) != NULL) {
+        cudasim_stop(CUDASIM_LAUNCH_FAILED,
+                     "%s %zu bytes at byte %zu of %zu of %s memory, into which a copy is under way",
+                     verb, bytes, offset, shared->bytes, shared->kind);
     } else if (is_write) {
-        memset(&shared->is_written[offset], 1, bytes);
-    } else if (memchr(&shared->is_written[offset], 0, bytes) != NULL) {
+        memset(state, WRITTEN, bytes);
+    } else if (memchr(state, UNWRITTEN, bytes) != NULL) {
         cudasim_stop(CUDASIM_LAUNCH_FAILED,
                      "reads %zu bytes at byte %zu of %zu of %s memory, which were not written",
                      bytes, offset, shared->bytes, shared->kind);
     }
+}
+
+/* The shared memory that the address belongs to, or NULL. */
+static shared_memory *shared_at(uintptr_t address)
+{
+    if (address >= watch.fixed.start && address - watch.fixed.start < watch.fixed.bytes) {
+        return &watch.fixed;
+    }
+    return address >= (uintptr_t)dynamic_room &&
+                   address - (uintptr_t)dynamic_room < sizeof dynamic_room
+               ? &watch.dynamic
+               : NULL;
 }
 
 /* The linker's names for where this library begins and ends: constants, and the thread's place. */
@@ -98,13 +122,9 @@ extern const char _end[] __attribute__((visibility("hidden")));
 
 static void access_memory(uintptr_t address, size_t bytes, int is_write)
 {
-    if (address >= watch.fixed.start && address - watch.fixed.start < watch.fixed.bytes) {
-        shared_access(&watch.fixed, address, bytes, is_write);
-        return;
-    }
-    if (address >= (uintptr_t)dynamic_room &&
-        address - (uintptr_t)dynamic_room < sizeof dynamic_room) {
-        shared_access(&watch.dynamic, address, bytes, is_write);
+    shared_memory *shared = shared_at(address);
+    if (shared != NULL) {
+        shared_access(shared, address, bytes, is_write);
         return;
     }
     for (unsigned int i = 0; i < RECENT; i++) {
@@ -130,6 +150,34 @@ static void access_memory(uintptr_t address, size_t bytes, int is_write)
         return;
     }
     cudasim_stop_outside(address, bytes, is_write);
+}
+
+/* ---- copies to shared memory ---- */
+
+void cudasim_watch_copy(const void *to, const void *from, size_t bytes)
+{
+    uintptr_t target = (uintptr_t)to;
+    shared_memory *shared = shared_at(target);
+    if (shared == NULL) {
+        cudasim_stop(CUDASIM_ILLEGAL_ADDRESS,
+                     "begins a copy of %zu bytes to memory that is not shared", bytes);
+    }
+    size_t block_bytes = 0;
+    const void *block = cudasim_find((uintptr_t)from, &block_bytes);
+    if (block == NULL || bytes > (uintptr_t)block + block_bytes - (uintptr_t)from) {
+        cudasim_stop_outside((uintptr_t)from, bytes, 0);
+    }
+    shared_access(shared, target, bytes, 1);
+    memset((void *)target, SHARED_PATTERN, bytes);
+    memset(&shared->state[target - shared->start], ARRIVING, bytes);
+    watch.arriving += bytes;
+}
+
+void cudasim_watch_arrival(const void *to, size_t bytes)
+{
+    shared_memory *shared = shared_at((uintptr_t)to);
+    memset(&shared->state[(uintptr_t)to - shared->start], WRITTEN, bytes);
+    watch.arriving -= bytes;
 }
 
 /* ---- what compilers call ---- */
