@@ -30,6 +30,7 @@ typedef enum {
 typedef enum {
     KVANT_VARIANT_baseline,
     KVANT_VARIANT_mma,
+    KVANT_VARIANT_async,
     KVANT_VARIANT_subgroup,
     KVANT_VARIANT_COUNT
 } kvant_variant;

@@ -16,16 +16,26 @@
 #include "attention_steps.cuh"
 
 struct kv_by_lanes {
+    KV_FN void begin(kv_by_lanes &, const kv_split &)
+    {
+    }
+
+    KV_FN void scores(kv_by_lanes &, const kv_split &s, kv_attention_shared &shared)
+    {
+        kv_score_quantized<kv_by_lanes>(s, shared);
+    }
+
     template <kv_u32 BITS>
-    KV_FN void scores(const kv_split &s, kv_attention_shared &shared, const kv_scoring &scoring,
-                      kv_u32 lanes, kv_u32 team, kv_u32 first, kv_u32 end)
+    KV_FN void score_block(const kv_split &s, kv_attention_shared &shared,
+                           const kv_scoring &scoring, kv_u32 lanes, kv_u32 team, kv_u32 first,
+                           kv_u32 end)
     {
         kv_score_block<BITS>(s, shared, scoring, lanes, team, first, end);
     }
 
     template <kv_u32 BITS>
-    KV_FN void output(const kv_split &s, kv_attention_shared &shared, kv_u32 first_channel,
-                      kv_u32 channels)
+    KV_FN void output(kv_by_lanes &, const kv_split &s, kv_attention_shared &shared,
+                      kv_u32 first_channel, kv_u32 channels)
     {
         kv_output_group<BITS>(s, shared, first_channel, channels);
     }
@@ -42,5 +52,6 @@ kvant_attention(const kv_attention_params p, const kv_u32 *__restrict__ store,
                 kv_u32 *partials)
 {
     __shared__ kv_attention_shared shared;
-    kv_attention<kv_by_lanes>(p, store, queries, positions, partials, shared);
+    kv_by_lanes how;
+    kv_attention(p, store, queries, positions, partials, shared, how);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Steps 2 and 4 of attention over codes on matrix units. A warp makes the inner products of a tile
+ * Steps 2 and 4 of attention over codes on matrix units, for words that lie in the store
+ * (attention_mma.cu) or in stages of shared memory (attention_async.cuh). A warp makes the inner products of a tile
  * of tokens (scores) or channels (output) with all query rows, a chunk of 32 at a time: the codes
  * are the rows of A, the query rows the columns of B.
  *
@@ -106,36 +107,60 @@ KV_FN void kv_tile_dots(const kv_split &s, const kv_u32 words[kv_tile<BITS>::wor
 
 /* ---- step 2 ---- */
 
-/* sums[slot][r] += the dot products of channels [channel, end), chunk by chunk. */
-template <kv_u32 BITS>
+/* The rows of code words of a lane, in the store or in a stage: its first row at channel `origin`, the
+ * distance in words of its second row where it has one, alignment to 8 bytes, and how many chunks to
+ * load side by side. */
+struct kv_stored_rows {
+    static const kv_u32 chunks = 2u;
+    static const kv_u32 origin = 0u;
+    const kv_u32 *words;
+    kv_u32 next;
+    bool are_aligned;
+};
+
+struct kv_staged_rows {
+    static const kv_u32 chunks = 1u;
+    static const bool are_aligned = true;
+    const kv_u32 *words;
+    kv_u32 next;
+    kv_u32 origin;
+};
+
+/* sums[slot][r] += the dot products of channels [channel, end), chunk by chunk, for a tile of
+ * `tokens` tokens. */
+template <kv_u32 BITS, class ROWS>
 KV_FN void kv_tile_add_chunks(const kv_split &s, const kv_attention_shared &shared,
-                              const kv_scoring &scoring,
-                              const kv_u32 *const words[kv_tile<BITS>::words], kv_u32 line,
-                              kv_u32 channel, kv_u32 end, kv_f32 sums[kv_tile<BITS>::slots][2])
+                              const kv_scoring &scoring, const ROWS &rows, kv_u32 tokens,
+                              kv_u32 line, kv_u32 channel, kv_u32 end,
+                              kv_f32 sums[kv_tile<BITS>::slots][2])
 {
-#pragma unroll 2
+    kv_u32 first = 2u * kv_tile_column();
+    const kv_u32 *words = rows.words + (channel - rows.origin) / 4u + first;
+    const kv_f32 *steps = &shared.steps[channel / scoring.chunk];
+#pragma unroll ROWS::chunks
     for (kv_u32 chunk = channel; chunk < end; chunk += scoring.chunk) {
         kv_u32 count = kv_min_u32(scoring.chunk, end - chunk) / 4u;
-        kv_u32 first = 2u * kv_tile_column();
         kv_u32 loaded[kv_tile<BITS>::words][2];
         kv_i32 dots[kv_tile<BITS>::slots][2];
 #pragma unroll
         for (kv_u32 i = 0u; i < kv_tile<BITS>::words; i++) {
-            kv_load_pair(words[i], chunk / 4u + first, words[i] != nullptr && first < count,
-                         loaded[i]);
+            kv_load_pair(words + i * rows.next, rows.are_aligned,
+                         kv_tile_unit<BITS>(i) < tokens && first < count, loaded[i]);
         }
         kv_tile_dots<BITS>(s, loaded, count, &shared.operands[line * s.k_dim + chunk], s.k_dim,
                            dots);
 #pragma unroll
         for (kv_u32 r = 0u; r < 2u; r++) {
             kv_u32 row = line + kv_existing_row(s, kv_tile_query(r));
-            kv_f32 step = shared.steps[row * scoring.line + chunk / scoring.chunk];
+            kv_f32 step = steps[row * scoring.line];
 #pragma unroll
             for (kv_u32 slot = 0u; slot < kv_tile<BITS>::slots; slot++) {
                 KV_EXACT kv_f32 part = kv_int_to_float(dots[slot][r]) * step;
                 sums[slot][r] = sums[slot][r] + part;
             }
         }
+        words += scoring.chunk / 4u;
+        steps++;
     }
 }
 
@@ -163,46 +188,48 @@ KV_FN void kv_tile_add_group(const kv_split &s, const kv_attention_shared &share
     }
 }
 
-/* Scores of a tile: `tokens` tokens from `token` on (of the segment), all query rows. */
-template <kv_u32 BITS>
-KV_FN void kv_score_tile(const kv_split &s, kv_attention_shared &shared,
-                         const kv_scoring &scoring, kv_u32 team, kv_u32 token, kv_u32 tokens)
+/* Channels [channel, end) of a tile: whole chunks, and whole groups or a part of one. `sums` are
+ * those of a group, kept from one part to the next; `scores` get what a group comes to. */
+template <kv_u32 BITS, class ROWS>
+KV_FN void kv_tile_add_channels(const kv_split &s, const kv_attention_shared &shared,
+                                const kv_scoring &scoring, const ROWS &rows,
+                                const kv_u32 *parameters, kv_u32 tokens, kv_u32 line,
+                                kv_u32 channel, kv_u32 end,
+                                kv_f32 sums[kv_tile<BITS>::slots][2],
+                                kv_f32 scores[kv_tile<BITS>::slots][2])
 {
-    kv_u32 line = team * KV_ROWS;
-    const kv_u32 *words[kv_tile<BITS>::words];
-#pragma unroll
-    for (kv_u32 i = 0u; i < kv_tile<BITS>::words; i++) {
-        kv_u32 unit = kv_tile_unit<BITS>(i);
-        words[i] = nullptr;
-        if (unit < tokens) {
-            words[i] = s.region + s.segment[KV_SEGMENT_K_CODES] +
-                       s.kv_head * kv_code_words(s.segment[KV_SEGMENT_CAPACITY], s.k_dim, BITS) +
-                       kv_k_word(token + unit, 0u, s.k_dim, BITS);
-        }
-    }
-    const kv_u32 *parameters = kv_k_parameters(s, token, 0u);
-    KV_EXACT kv_f32 scores[kv_tile<BITS>::slots][2] = {};
 #pragma unroll 1
-    for (kv_u32 channel = 0u, group = 0u; channel < s.k_dim; channel += scoring.length, group++) {
-        kv_u32 end = kv_min_u32(channel + scoring.length, s.k_dim);
-        KV_EXACT kv_f32 sums[kv_tile<BITS>::slots][2] = {};
+    for (kv_u32 group = channel / scoring.length; channel < end; group++) {
+        kv_u32 group_end = kv_min_u32((group + 1u) * scoring.length, s.k_dim);
+        kv_u32 stop = kv_min_u32(group_end, end);
 #pragma unroll
         for (kv_u32 i = 0u; i < kv_tile<BITS>::slots * 2u; i++) {
-            if (scoring.is_channelwise != 0u) {
+            if (channel == group * scoring.length) {
                 kv_u32 row = line + kv_existing_row(s, kv_tile_query(i % 2u));
-                sums[i / 2u][i % 2u] = shared.offsets[row * scoring.line];
+                sums[i / 2u][i % 2u] =
+                    scoring.is_channelwise != 0u ? shared.offsets[row * scoring.line] : 0.0f;
             }
         }
-        kv_tile_add_chunks<BITS>(s, shared, scoring, words, line, channel, end, sums);
-        if (scoring.is_channelwise == 0u) {
+        kv_tile_add_chunks<BITS>(s, shared, scoring, rows, tokens, line, channel, stop, sums);
+        channel = stop;
+        if (stop == group_end && scoring.is_channelwise == 0u) {
             kv_tile_add_group<BITS>(s, shared, scoring, parameters, tokens, group, sums, scores);
             continue;
         }
 #pragma unroll
         for (kv_u32 i = 0u; i < kv_tile<BITS>::slots * 2u; i++) {
-            scores[i / 2u][i % 2u] = sums[i / 2u][i % 2u];
+            if (scoring.is_channelwise != 0u) {
+                scores[i / 2u][i % 2u] = sums[i / 2u][i % 2u];
+            }
         }
     }
+}
+
+/* Stores the scores of a tile of `tokens` tokens from `token` on (of the segment). */
+template <kv_u32 BITS>
+KV_FN void kv_store_tile(const kv_split &s, kv_attention_shared &shared, kv_u32 token,
+                         kv_u32 tokens, const kv_f32 scores[kv_tile<BITS>::slots][2])
+{
 #pragma unroll
     for (kv_u32 i = 0u; i < kv_tile<BITS>::slots * 2u; i++) {
         kv_u32 of_tile = kv_tile_slot<BITS>(i / 2u);
@@ -213,35 +240,18 @@ KV_FN void kv_score_tile(const kv_split &s, kv_attention_shared &shared,
     }
 }
 
-/* Tokens [first, end) of the segment, by the warps of one team. */
-template <kv_u32 BITS>
-KV_FN void kv_score_tiles(const kv_split &s, kv_attention_shared &shared,
-                          const kv_scoring &scoring, kv_u32 lanes, kv_u32 team, kv_u32 first,
-                          kv_u32 end)
-{
-    kv_u32 warps = lanes / KV_WARP;
-#pragma unroll 1
-    for (kv_u32 token = first + (kv_warp() - team * warps) * kv_tile<BITS>::length; token < end;
-         token += warps * kv_tile<BITS>::length) {
-        kv_score_tile<BITS>(s, shared, scoring, team, token,
-                            kv_min_u32(kv_tile<BITS>::length, end - token));
-    }
-}
-
 /* ---- step 4 ---- */
 
-/* parts[slot][r]: what chunk `chunk` adds to the tile of `channels` channels from `channel` on. */
+/* parts[slot][r]: what chunk `chunk` adds to the tile of `channels` channels from `channel` on.
+ * `words` are the tile's, those of the next 4 tokens `line` words on. */
 template <kv_u32 BITS>
 KV_FN void kv_output_tile(const kv_split &s, const kv_attention_shared &shared, kv_u32 chunk,
-                          kv_u32 channel, kv_u32 channels, kv_f32 parts[kv_tile<BITS>::slots][2])
+                          kv_u32 channel, kv_u32 channels, const kv_u32 *words, kv_u32 line,
+                          kv_f32 parts[kv_tile<BITS>::slots][2])
 {
     const kv_u32 *segment = s.segment;
     kv_u32 token = s.first + chunk * KV_CHUNK;
     kv_u32 count = kv_min_u32(KV_CHUNK, s.count - chunk * KV_CHUNK) / 4u;
-    kv_u32 line = s.v_dim / kv_tile<BITS>::fields; /* words of 4 tokens */
-    const kv_u32 *words = s.region + segment[KV_SEGMENT_V_CODES] +
-                          s.kv_head * kv_code_words(segment[KV_SEGMENT_CAPACITY], s.v_dim, BITS) +
-                          kv_v_word(token, channel, s.v_dim, BITS);
     kv_u32 loaded[kv_tile<BITS>::words][2];
 #pragma unroll
     for (kv_u32 i = 0u; i < kv_tile<BITS>::words * 2u; i++) {
@@ -296,29 +306,35 @@ KV_FN void kv_add_tile(const kv_split &s, kv_attention_shared &shared, kv_u32 ch
     }
 }
 
-/* Channels [first_channel, first_channel + channels), whose operands are in shared memory. Where
- * tiles leave warps over, sets of warps take chunks side by side and add them in their order. */
+/* Adds chunks [first_chunk, end_chunk) to channels [first_channel, first_channel + channels), whose
+ * operands are in shared memory. `words` are those of the first chunk and channel. Where tiles leave
+ * warps over, sets of warps take chunks side by side and add them in their order. */
 template <kv_u32 BITS>
-KV_FN void kv_output_tiles(const kv_split &s, kv_attention_shared &shared, kv_u32 first_channel,
-                           kv_u32 channels)
+KV_FN void kv_output_chunks(const kv_split &s, kv_attention_shared &shared, kv_u32 first_chunk,
+                            kv_u32 end_chunk, kv_u32 first_channel, kv_u32 channels,
+                            const kv_u32 *words, kv_u32 line)
 {
     const kv_u32 length = kv_tile<BITS>::length;
     kv_u32 tiles = (channels + length - 1u) / length;
-    kv_u32 chunks = (s.count + KV_CHUNK - 1u) / KV_CHUNK;
-    kv_u32 sets = tiles < kv_warps() ? kv_min_u32(kv_warps() / tiles, chunks) : 1u;
+    kv_u32 sets =
+        tiles < kv_warps() ? kv_min_u32(kv_warps() / tiles, end_chunk - first_chunk) : 1u;
     kv_u32 warps = sets > 1u ? tiles : kv_warps(); /* of a set */
     kv_u32 set = kv_warp() / warps;
 #pragma unroll 1
-    for (kv_u32 round = 0u; round < chunks; round += sets) {
+    for (kv_u32 round = first_chunk; round < end_chunk; round += sets) {
 #pragma unroll 1
         for (kv_u32 first = 0u; first < tiles; first += warps) {
             kv_u32 tile = first + kv_warp() % warps;
-            kv_u32 is_active = set < sets && round + set < chunks && tile < tiles ? 1u : 0u;
+            kv_u32 chunk = round + set;
+            kv_u32 is_active = set < sets && chunk < end_chunk && tile < tiles ? 1u : 0u;
             kv_u32 channel = first_channel + tile * length;
             kv_u32 of_tile = is_active != 0u ? kv_min_u32(length, channels - tile * length) : 0u;
             kv_f32 parts[kv_tile<BITS>::slots][2] = {};
             if (is_active != 0u) {
-                kv_output_tile<BITS>(s, shared, round + set, channel, of_tile, parts);
+                kv_output_tile<BITS>(s, shared, chunk, channel, of_tile,
+                                     words + (chunk - first_chunk) * (KV_CHUNK / 4u) * line +
+                                         tile * (length / kv_tile<BITS>::fields),
+                                     line, parts);
             }
 #pragma unroll 1
             for (kv_u32 turn = 0u; turn < sets; turn++) {

@@ -199,7 +199,7 @@ KV_FN void kv_output_group(const kv_split &s, kv_attention_shared &shared, kv_u3
 }
 
 template <class HOW>
-KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
+KV_FN void kv_output_quantized(HOW &how, const kv_split &s, kv_attention_shared &shared)
 {
     kv_u32 bits = kv_codec_bits(s.segment[KV_SEGMENT_V_CODEC]);
     kv_u32 length = s.segment[KV_SEGMENT_V_GROUPING] == KV_GROUP_TOKEN_CHANNELS
@@ -217,11 +217,11 @@ KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
         }
         __syncthreads();
         if (bits == 2u) {
-            HOW::template output<2u>(s, shared, channel, channels);
+            HOW::template output<2u>(how, s, shared, channel, channels);
         } else if (bits == 4u) {
-            HOW::template output<4u>(s, shared, channel, channels);
+            HOW::template output<4u>(how, s, shared, channel, channels);
         } else {
-            HOW::template output<8u>(s, shared, channel, channels);
+            HOW::template output<8u>(how, s, shared, channel, channels);
         }
         __syncthreads();
     }
@@ -229,10 +229,11 @@ KV_FN void kv_output_quantized(const kv_split &s, kv_attention_shared &shared)
 
 /* ---- step 4 ---- */
 
-template <class HOW> KV_FN void kv_output_split(const kv_split &s, kv_attention_shared &shared)
+template <class HOW>
+KV_FN void kv_output_split(HOW &how, const kv_split &s, kv_attention_shared &shared)
 {
     if (s.segment[KV_SEGMENT_V_CODEC] != KV_CODEC_F16) {
-        kv_output_quantized<HOW>(s, shared);
+        kv_output_quantized(how, s, shared);
         return;
     }
     if (s.rows == 1u) {

@@ -323,6 +323,20 @@ KV_FN void kv_score_block(const kv_split &s, kv_attention_shared &shared,
     }
 }
 
+/* Folds the parameters of the `active` blocks of a round, those of the i-th for the i-th team. */
+KV_FN void kv_fold_round(const kv_split &s, kv_attention_shared &shared, const kv_scoring &scoring,
+                         const kv_teams &teams, kv_u32 round, kv_u32 active)
+{
+#pragma unroll 1
+    for (kv_u32 task = kv_warp();
+         scoring.is_channelwise != 0u && task < active * s.operand_rows; task += kv_warps()) {
+        kv_u32 of_team = task / s.operand_rows;
+        kv_u32 first = (teams.first_block + round + of_team) * teams.block_length;
+        kv_fold_channels(s, shared, scoring, first < s.first ? s.first : first, of_team,
+                         task % s.operand_rows);
+    }
+}
+
 /* The team's block of a round, clipped to the split: fold, then score. */
 template <class HOW>
 KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
@@ -338,25 +352,18 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
 #pragma unroll 1
     for (kv_u32 round = 0u; round < teams.blocks; round += teams.count) {
         kv_u32 active = kv_min_u32(teams.count, teams.blocks - round);
-#pragma unroll 1
-        for (kv_u32 task = kv_warp();
-             scoring.is_channelwise != 0u && task < active * s.operand_rows; task += kv_warps()) {
-            kv_u32 of_team = task / s.operand_rows;
-            kv_u32 first = (teams.first_block + round + of_team) * teams.block_length;
-            kv_fold_channels(s, shared, scoring, first < s.first ? s.first : first, of_team,
-                             task % s.operand_rows);
-        }
+        kv_fold_round(s, shared, scoring, teams, round, active);
         __syncthreads();
         if (team < active) {
             kv_u32 first = (teams.first_block + round + team) * teams.block_length;
             kv_u32 end = kv_min_u32(first + teams.block_length, s.first + s.count);
             first = first < s.first ? s.first : first;
             if (bits == 2u) {
-                HOW::template scores<2u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template score_block<2u>(s, shared, scoring, lanes, team, first, end);
             } else if (bits == 4u) {
-                HOW::template scores<4u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template score_block<4u>(s, shared, scoring, lanes, team, first, end);
             } else {
-                HOW::template scores<8u>(s, shared, scoring, lanes, team, first, end);
+                HOW::template score_block<8u>(s, shared, scoring, lanes, team, first, end);
             }
         }
         __syncthreads();
@@ -365,10 +372,11 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
 
 /* ---- step 2 ---- */
 
-template <class HOW> KV_FN void kv_score_split(const kv_split &s, kv_attention_shared &shared)
+template <class HOW>
+KV_FN void kv_score_split(HOW &how, const kv_split &s, kv_attention_shared &shared)
 {
     if (s.segment[KV_SEGMENT_K_CODEC] != KV_CODEC_F16) {
-        kv_score_quantized<HOW>(s, shared);
+        HOW::scores(how, s, shared);
         return;
     }
     if (s.rows == 1u) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The steps of the attention kernel, for any way to compute its inner products over codes (HOW):
- *   HOW::scores<BITS>(...)   step 2 over a block of tokens, as kv_score_block
+ *   HOW::begin(how, s)       before step 1
+ *   HOW::scores(how, ...)    step 2, as kv_score_quantized
  *   HOW::output<BITS>(...)   step 4 over a group of channels, as kv_output_group
  *   HOW::operand_rows(rows)  query rows whose operands they read
  * The parts:
@@ -148,7 +149,8 @@ KV_FN void kv_store_partials(const kv_attention_params &p, const kv_split &s, co
 
 template <class HOW>
 KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const kv_u32 *queries,
-                        const kv_u32 *positions, kv_u32 *partials, kv_attention_shared &shared)
+                        const kv_u32 *positions, kv_u32 *partials, kv_attention_shared &shared,
+                        HOW &how)
 {
     const kv_u32 *region = store + p.sequence_offset + blockIdx.z * p.sequence_stride;
     if (blockIdx.x >= region[KV_HEADER_SPLITS]) {
@@ -167,18 +169,19 @@ KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const
     s.k_dim = p.k_dim;
     s.v_dim = p.v_dim;
 
+    HOW::begin(how, s);
     kv_fold_queries(p, queries, s, rows, shared);
     kv_load_positions(p, positions, s, rows, shared);
     __syncthreads();
     /* 2. Scores */
-    kv_score_split<HOW>(s, shared);
+    kv_score_split(how, s, shared);
 #pragma unroll 1
     for (kv_u32 row = kv_warp(); row < kv_rows_of_lanes(s.rows); row += kv_warps()) {
         kv_weigh_row(s, shared, row);
     }
     __syncthreads();
     /* 4. Output */
-    kv_output_split<HOW>(s, shared);
+    kv_output_split(how, s, shared);
     kv_store_partials(p, s, rows, shared, partials);
 }
 

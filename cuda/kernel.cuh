@@ -154,22 +154,22 @@ KV_FN void kv_load_words(const kv_u32 *words, kv_u32 count, kv_u32 out[8])
     }
 }
 
-/* Words `first` and `first` + 1, or 0; 8 bytes at a time where the address allows. */
-KV_FN void kv_load_pair(const kv_u32 *words, kv_u32 first, bool is_there, kv_u32 out[2])
+/* A pair of adjacent words, or 0; 8 bytes at a time where the address allows. */
+KV_FN void kv_load_pair(const kv_u32 *words, bool is_aligned, bool is_there, kv_u32 out[2])
 {
     out[0] = 0u;
     out[1] = 0u;
     if (!is_there) {
         return;
     }
-    if ((unsigned long long)words % 8u == 0u) { /* `first` is even */
-        const uint2 pair = *(const uint2 *)(words + first);
+    if (is_aligned) {
+        const uint2 pair = *(const uint2 *)words;
         out[0] = pair.x;
         out[1] = pair.y;
         return;
     }
-    out[0] = words[first];
-    out[1] = words[first + 1u];
+    out[0] = words[0];
+    out[1] = words[1];
 }
 
 #endif

@@ -28,6 +28,7 @@ enum { ROWS = sizeof table / sizeof table[0] };
 static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_baseline] = "baseline",
     [KVANT_VARIANT_mma] = "mma",
+    [KVANT_VARIANT_async] = "async",
     [KVANT_VARIANT_subgroup] = "subgroup",
 };
 
@@ -69,6 +70,12 @@ int kvant_variant_is_possible(kvant_kernel kernel, kvant_variant variant, uint32
         }
     }
     return variant == KVANT_VARIANT_baseline;
+}
+
+/* Whether launches get the variant where none is forced. */
+static int is_automatic(const tuned_row *row, uint32_t capabilities)
+{
+    return is_possible(row, capabilities) && row->least_rows != KVANT_ON_REQUEST;
 }
 
 static int find_name(const char *text, kvant_variant *out_variant)
@@ -125,7 +132,7 @@ uint32_t kvant_variant_set(kvant_kernel kernel, uint32_t capabilities, kvant_var
                    : set;
     }
     for (int i = 0; i < ROWS; i++) {
-        if (table[i].kernel == kernel && is_possible(&table[i], capabilities)) {
+        if (table[i].kernel == kernel && is_automatic(&table[i], capabilities)) {
             uint32_t bit = 1u << table[i].variant;
             set = table[i].least_rows == 0u ? bit : set | bit; /* the last that suits is taken */
         }
@@ -152,7 +159,7 @@ kvant_variant kvant_variant_of_launch(kvant_kernel kernel, const void *params,
                                                                                : best;
     }
     for (int i = 0; i < ROWS; i++) {
-        if (table[i].kernel == kernel && is_possible(&table[i], capabilities) &&
+        if (table[i].kernel == kernel && is_automatic(&table[i], capabilities) &&
             query_rows(kernel, params) >= table[i].least_rows) {
             best = table[i].variant;
         }
@@ -167,8 +174,8 @@ void kvant_variant_describe(uint32_t capabilities, kvant_variant_choice choice, 
     text[0] = '\0';
     for (int i = 0; i < ROWS && used < size; i++) {
         const tuned_row *row = &table[i];
-        if (!is_possible(row, capabilities) ||
-            (choice.is_forced && choice.variant != row->variant)) {
+        if (choice.is_forced ? !is_possible(row, capabilities) || choice.variant != row->variant
+                             : !is_automatic(row, capabilities)) {
             continue;
         }
         used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used != 0 ? ", " : "",

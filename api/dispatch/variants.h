@@ -8,6 +8,9 @@
 
 #include "backend.h"
 
+/* In the place of a least number of rows: a variant that only KVANT_VARIANT takes. */
+#define KVANT_ON_REQUEST UINT32_MAX
+
 /* What is asked for: each launch's best variant, or the same one for all kernels that have it. */
 typedef struct {
     int is_forced;

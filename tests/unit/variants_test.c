@@ -64,6 +64,25 @@ static void a_forced_variant_is_taken_by_the_kernels_that_have_it(void **state)
                      KVANT_VARIANT_baseline);
 }
 
+static void a_variant_on_request_is_taken_only_where_it_is_forced(void **state)
+{
+    (void)state;
+    const kvant_variant_choice forced = {1, KVANT_VARIANT_async};
+    char text[64];
+    assert_int_equal(of_rows(8, 1, KVANT_CAPABILITY_INT8_MMA, forced), KVANT_VARIANT_async);
+    assert_int_equal(of_rows(1u << 30, 1u, KVANT_CAPABILITY_INT8_MMA, automatic),
+                     KVANT_VARIANT_mma);
+    assert_int_equal(kvant_variant_set(KVANT_KERNEL_attention, KVANT_CAPABILITY_INT8_MMA, forced),
+                     1u << KVANT_VARIANT_async);
+    assert_int_equal(
+        kvant_variant_set(KVANT_KERNEL_attention, KVANT_CAPABILITY_INT8_MMA, automatic) >>
+                KVANT_VARIANT_async &
+            1u,
+        0);
+    kvant_variant_describe(KVANT_CAPABILITY_INT8_MMA, forced, text, sizeof text);
+    assert_string_equal(text, "attention=async");
+}
+
 static void only_what_launches_may_get_is_built(void **state)
 {
     (void)state;
@@ -94,7 +113,8 @@ static void a_choice_is_read_or_refused_with_a_reason(void **state)
     assert_non_null(strstr(message, "compute capability 8.0"));
     assert_false(choice.is_forced);
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, message, sizeof message));
-    assert_string_equal(message, "unknown variant \"fast\"; there are baseline, mma, subgroup");
+    assert_string_equal(message,
+                        "unknown variant \"fast\"; there are baseline, mma, async, subgroup");
     char small[16];
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, small, sizeof small));
     assert_int_equal(strlen(small), sizeof small - 1u);
@@ -166,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_capable_device_takes_the_variant_from_three_rows_on),
         cmocka_unit_test(one_subgroup_takes_its_variant_for_any_number_of_rows),
         cmocka_unit_test(a_forced_variant_is_taken_by_the_kernels_that_have_it),
+        cmocka_unit_test(a_variant_on_request_is_taken_only_where_it_is_forced),
         cmocka_unit_test(only_what_launches_may_get_is_built),
         cmocka_unit_test(a_choice_is_read_or_refused_with_a_reason),
         cmocka_unit_test(launches_are_described),
