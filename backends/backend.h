@@ -32,12 +32,14 @@ typedef enum {
     KVANT_VARIANT_mma,
     KVANT_VARIANT_async,
     KVANT_VARIANT_subgroup,
+    KVANT_VARIANT_vnni,
     KVANT_VARIANT_COUNT
 } kvant_variant;
 
 /* What a device can do that variants ask for: bits of kvant_backend_limits.capabilities. */
 #define KVANT_CAPABILITY_INT8_MMA 1u      /* a warp multiplies matrices of 8-bit integers */
 #define KVANT_CAPABILITY_SUBGROUP_OF_8 2u /* a work-group's 8 lanes are a subgroup that shuffles */
+#define KVANT_CAPABILITY_AVX512_VNNI 4u   /* kernels may use vpdpwssd of 512 bits */
 
 /* What dispatch offers to a backend. */
 typedef struct kvant_services {

@@ -26,10 +26,9 @@ static const tuned_row table[] = {
 enum { ROWS = sizeof table / sizeof table[0] };
 
 static const char *const names[KVANT_VARIANT_COUNT] = {
-    [KVANT_VARIANT_baseline] = "baseline",
-    [KVANT_VARIANT_mma] = "mma",
-    [KVANT_VARIANT_async] = "async",
-    [KVANT_VARIANT_subgroup] = "subgroup",
+    [KVANT_VARIANT_baseline] = "baseline", [KVANT_VARIANT_mma] = "mma",
+    [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_subgroup] = "subgroup",
+    [KVANT_VARIANT_vnni] = "vnni",
 };
 
 /* What a message says of a device that lacks a capability. */
@@ -39,6 +38,7 @@ static const struct {
 } capability_texts[] = {
     {KVANT_CAPABILITY_INT8_MMA, "matrix products of 8-bit integers (CUDA: compute capability 8.0)"},
     {KVANT_CAPABILITY_SUBGROUP_OF_8, "work-groups of 8 lanes that are one subgroup with shuffles"},
+    {KVANT_CAPABILITY_AVX512_VNNI, "a CPU with AVX-512 VNNI under PoCL"},
 };
 
 static const char *capability_text(uint32_t capability)

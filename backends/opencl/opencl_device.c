@@ -340,6 +340,9 @@ kvant_status kvant_opencl_open(const kvant_services *services, uint32_t index,
     if (status == KVANT_OK) {
         status = kvant_opencl_make_slots(device);
     }
+    if (status == KVANT_OK) {
+        status = kvant_opencl_probe(device, found[index].platform, &out_limits->capabilities);
+    }
     if (status != KVANT_OK) {
         kvant_opencl_close(device);
         return status;

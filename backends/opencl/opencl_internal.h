@@ -76,6 +76,10 @@ kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel ker
                                   uint32_t variants);
 void kvant_opencl_release_programs(kvant_backend_device *device);
 
+/* KVANT_CAPABILITY_* of a device whose queue is open. A compiler that refuses means none. */
+kvant_status kvant_opencl_probe(kvant_backend_device *device, cl_platform_id platform,
+                                uint32_t *out_capabilities);
+
 /* Launches a kernel that is built with nothing to do, and waits. */
 kvant_status kvant_opencl_warm_up(kvant_backend_device *device, kvant_kernel kernel,
                                   kvant_variant variant);
