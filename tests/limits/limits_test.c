@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Devices with small limits: what is split must be split so that no call exceeds them, with the
- * results of the host. Usage: limits_test BACKEND [--slow]. Returns 77 where there is no such device.
+ * results of the host. Usage: limits_test BACKEND [--slow | --set N [FILTER]]; --set takes one of the
+ * sets, slow or not, and of conformance what the filter matches. Returns 77 where there is no such device.
  */
 #include "cmocka_headers.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cache_scenario.h"
@@ -31,12 +33,15 @@ typedef struct {
     enum {
         NO,
         YES,
-        SLOW
-    } on_opencl; /* SLOW: kernels are compiled for a size that no other test has */
+        SLOW,  /* kernels are compiled for a size that no other test has: when asked for */
+        PARTLY /* the same, but some kernels always */
+    } on_opencl;
     bool on_vulkan, on_cuda;
 } forced_set;
 
-static bool slow_too; /* an argument asks for it */
+static bool slow_too;     /* an argument asks for it */
+static int only_set = -1; /* likewise */
+static const char *only_cases;
 
 static const forced_set sets[] = {
     {"its own limits", {0}, YES, true, true},
@@ -57,7 +62,7 @@ static const forced_set sets[] = {
      SLOW,
      true,
      false},
-    {"a GPU of 32 lanes", {.lanes = 32, .is_gpu = true}, SLOW, false, false},
+    {"a GPU of 32 lanes", {.lanes = 32, .is_gpu = true}, PARTLY, false, false},
     {"a GPU of 16 lanes", {.lanes = 16, .is_gpu = true}, SLOW, false, false},
     {"work-groups of 32 lanes, 48 KiB of shared memory",
      {.lanes = 32, .shared_bytes = 48 * KIB, .groups = 16},
@@ -70,7 +75,10 @@ enum { SETS = sizeof sets / sizeof sets[0] };
 
 static bool applies(const forced_set *set)
 {
-    return on("opencl")   ? set->on_opencl == YES || (slow_too && set->on_opencl == SLOW)
+    if (only_set >= 0 && set != &sets[only_set]) {
+        return false;
+    }
+    return on("opencl")   ? set->on_opencl == YES || (slow_too && set->on_opencl != NO)
            : on("vulkan") ? set->on_vulkan
                           : set->on_cuda;
 }
@@ -98,9 +106,9 @@ static void assert_kept(const char *set)
 
 /* ---- conformance ---- */
 
-static void kernels_conform(void **state)
+/* The quick list's cases that match the filter, within the limits of a set. */
+static void conform(const forced_set *set, const char *filter, size_t least)
 {
-    (void)state;
     static const kvant_backend *const backends[] = {
 #define KVANT_BACKEND(name) &kvant_backend_##name,
 #include "backends.def"
@@ -111,24 +119,38 @@ static void kernels_conform(void **state)
         options.backend = on(backends[i]->name) ? backends[i] : options.backend;
     }
     options.quick = 1;
+    options.filter = filter;
     options.log = stderr;
+    force(set);
+    kvant_conformance_report report;
+    kvant_status status = kvant_conformance_run(&options, &report);
+    assert_int_equal(status, KVANT_OK);
+    print_message("%s, %s: %zu cases passed, %zu failed, %zu too large\n", backend, set->name,
+                  report.counts[KVANT_CASE_PASSED], report.counts[KVANT_CASE_FAILED],
+                  report.counts[KVANT_CASE_SKIPPED]);
+    size_t failed = report.counts[KVANT_CASE_FAILED];
+    size_t passed = report.counts[KVANT_CASE_PASSED];
+    kvant_conformance_release(&report);
+    assert_kept(set->name);
+    assert_int_equal(failed, 0);
+    assert_true(passed > least);
+}
+
+/* What a CPU compiles in seconds for a GPU's work-groups. */
+static const char *const quick_kernels[] = {"extrema/*", "encode/*", "select/*",
+                                            "attention_merge/*"};
+
+static void kernels_conform(void **state)
+{
+    (void)state;
     for (int i = 1; i < SETS; i++) { /* with its own limits: tests/conformance */
-        if (!applies(&sets[i])) {
-            continue;
+        if (applies(&sets[i])) {
+            conform(&sets[i], only_cases, only_cases == NULL ? 50 : 0);
+        } else if (on("opencl") && only_set < 0 && sets[i].on_opencl == PARTLY) {
+            for (size_t j = 0; j < sizeof quick_kernels / sizeof quick_kernels[0]; j++) {
+                conform(&sets[i], quick_kernels[j], 0);
+            }
         }
-        force(&sets[i]);
-        kvant_conformance_report report;
-        kvant_status status = kvant_conformance_run(&options, &report);
-        assert_int_equal(status, KVANT_OK);
-        print_message("%s, %s: %zu cases passed, %zu failed, %zu too large\n", backend,
-                      sets[i].name, report.counts[KVANT_CASE_PASSED],
-                      report.counts[KVANT_CASE_FAILED], report.counts[KVANT_CASE_SKIPPED]);
-        size_t failed = report.counts[KVANT_CASE_FAILED];
-        size_t passed = report.counts[KVANT_CASE_PASSED];
-        kvant_conformance_release(&report);
-        assert_kept(sets[i].name);
-        assert_int_equal(failed, 0);
-        assert_true(passed > 50);
     }
 }
 
@@ -357,10 +379,25 @@ static void devices_that_are_too_small_are_refused(void **state)
     }
 }
 
+static bool read_arguments(int argc, char **argv)
+{
+    slow_too = argc > 2;
+    if (argc > 3 && argc <= 5 && strcmp(argv[2], "--set") == 0) {
+        char *end = NULL;
+        only_set = (int)strtol(argv[3], &end, 10);
+        only_cases = argc > 4 ? argv[4] : NULL;
+        return end != argv[3] && *end == '\0' && only_set >= 0 && only_set < SETS;
+    }
+    return argc <= 2 || (argc == 3 && strcmp(argv[2], "--slow") == 0);
+}
+
 int main(int argc, char **argv)
 {
     backend = argc > 1 ? argv[1] : "opencl";
-    slow_too = argc > 2 && strcmp(argv[2], "--slow") == 0;
+    if (!read_arguments(argc, argv)) {
+        fprintf(stderr, "usage: %s BACKEND [--slow | --set 0..%d [FILTER]]\n", argv[0], SETS - 1);
+        return 2;
+    }
     kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
     desc.backend = backend;
     kvant_context *context = NULL;
@@ -377,5 +414,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(caches_are_the_hosts),
         cmocka_unit_test(kernels_conform),
     };
-    return cmocka_run_group_tests_name(backend, tests, NULL, NULL);
+    enum { TESTS = sizeof tests / sizeof tests[0] };
+    size_t first = only_set < 0 ? 0 : only_cases == NULL ? TESTS - 2 : TESTS - 1;
+    return _cmocka_run_group_tests(backend, tests + first, TESTS - first, NULL, NULL);
 }
