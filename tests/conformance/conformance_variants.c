@@ -13,7 +13,7 @@
 #define QUANTIZE (BIT(extrema) | BIT(channel_scale) | BIT(parameters) | BIT(encode))
 #define SALIENCY                                                                                   \
     (BIT(probe_rows) | BIT(saliency_queries) | BIT(saliency_rows) | BIT(saliency_merge) |          \
-     BIT(saliency_columns) | BIT(saliency_scores))
+     BIT(saliency_columns) | BIT(saliency_scores) | QUANTIZE | BIT(select)) /* with its keys */
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
 
 /* Cases that launch other kernels than the one they are named after; the first that fits counts. */
