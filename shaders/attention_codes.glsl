@@ -25,9 +25,9 @@ void NAMED(add_products)(kv_u32 word, kv_u32 number, kv_u32 at, kv_u32 stride)
     for (kv_u32 row = 0u; row < ROWS_AT_ONCE; row++) {
         ivec4 x = operands[at + row * stride];
         for (kv_u32 field = 0u; field < FIELDS; field++) {
-            kv_u32 fields = (word >> (field * BITS)) & (((1u << BITS) - 1u) * 0x01010101u);
-            ivec4 codes = ivec4((uvec4(fields) >> uvec4(0u, 8u, 16u, 24u)) & 255u);
-            NAMED(dots)[row * NAMED(codes_of_lane) + number * FIELDS + field] += sum_of(x * codes);
+            kv_u32 codes = (word >> (field * BITS)) & (((1u << BITS) - 1u) * 0x01010101u);
+            NAMED(dots)[row * NAMED(codes_of_lane) + number * FIELDS + field] +=
+                dot_of_quads(x, codes);
         }
     }
 }

@@ -110,7 +110,7 @@ void fold_blocks(kv_u32 first_block, kv_u32 block, kv_u32 blocks)
                     atomicMax(maxima[TERMS + slot], largest_magnitude(term));
                 } else {
                     operands[slot * QUADS + quad] =
-                        operands_of(scaled, maxima[slot * 8u + quad / 8u]);
+                        stored_operands(operands_of(scaled, maxima[slot * 8u + quad / 8u]));
                     atomicAdd(int_sums[TERMS + slot],
                               sum_of(operands_of(term, maxima[TERMS + slot])));
                 }
@@ -151,7 +151,7 @@ void fold_rows(kv_u32 length, kv_u32 chunk_length)
                 atomicMax(maxima[chunk], largest_magnitude(x));
             } else {
                 ivec4 x_operands = operands_of(x, maxima[chunk]);
-                operands[row * QUADS + quad] = x_operands;
+                operands[row * QUADS + quad] = stored_operands(x_operands);
                 kv_u32 n = channel / length * chunks_of_group + channel % length / chunk_length;
                 atomicAdd(int_sums[row * 32u + n], sum_of(x_operands));
             }
@@ -200,7 +200,7 @@ void fold_weights(kv_u32 start, kv_u32 chunks, kv_u32 group, kv_u32 groups, kv_u
                 } else {
                     ivec4 x_operands = operands_of(scaled, maxima[slot]);
                     ivec4 x_terms = operands_of(term, maxima[TERMS + slot]);
-                    operands[slot * 8u + i % 8u] = x_operands;
+                    operands[slot * 8u + i % 8u] = stored_operands(x_operands);
                     atomicAdd(int_sums[slot], sum_of(is_tokenwise ? x_terms : x_operands));
                 }
             }

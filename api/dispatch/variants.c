@@ -27,8 +27,8 @@ enum { ROWS = sizeof table / sizeof table[0] };
 
 static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_baseline] = "baseline", [KVANT_VARIANT_mma] = "mma",
-    [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_subgroup] = "subgroup",
-    [KVANT_VARIANT_vnni] = "vnni",
+    [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_dot] = "dot",
+    [KVANT_VARIANT_subgroup] = "subgroup", [KVANT_VARIANT_vnni] = "vnni",
 };
 
 /* What a message says of a device that lacks a capability. */
@@ -37,6 +37,7 @@ static const struct {
     const char *text;
 } capability_texts[] = {
     {KVANT_CAPABILITY_INT8_MMA, "matrix products of 8-bit integers (CUDA: compute capability 8.0)"},
+    {KVANT_CAPABILITY_INT8_DOT, "dot products of four 8-bit integers"},
     {KVANT_CAPABILITY_SUBGROUP_OF_8, "work-groups of 8 lanes that are one subgroup with shuffles"},
     {KVANT_CAPABILITY_AVX512_VNNI, "a CPU with AVX-512 VNNI under PoCL"},
 };
@@ -75,7 +76,8 @@ int kvant_variant_is_possible(kvant_kernel kernel, kvant_variant variant, uint32
 /* Whether launches get the variant where none is forced. */
 static int is_automatic(const tuned_row *row, uint32_t capabilities)
 {
-    return is_possible(row, capabilities) && row->least_rows != KVANT_ON_REQUEST;
+    return is_possible(row, capabilities) && row->least_rows != KVANT_ON_REQUEST &&
+           (KVANT_CAPABILITY_SLOW(row->capability) & capabilities) == 0u;
 }
 
 static int find_name(const char *text, kvant_variant *out_variant)

@@ -77,6 +77,7 @@ struct kvant_backend_device {
     VkPhysicalDeviceProperties properties;
     VkPhysicalDeviceMemoryProperties memory;
     uint32_t lanes;
+    int has_dot_products;
     int is_lost;
 
     kvant_vulkan_batch batches[KVANT_VULKAN_BATCHES];
@@ -117,6 +118,8 @@ kvant_status kvant_vulkan_physical_devices(const kvant_vulkan_instance *instance
 /* A queue family with compute, or UINT32_MAX. */
 uint32_t kvant_vulkan_queue_family(const kvant_vulkan_instance *instance, VkPhysicalDevice physical,
                                    uint32_t *out_timestamp_bits);
+int kvant_vulkan_has_extension(const kvant_vulkan_instance *instance, VkPhysicalDevice physical,
+                               const char *name);
 void kvant_vulkan_describe(const kvant_vulkan_instance *instance, VkPhysicalDevice physical,
                            kvant_device_record *record);
 kvant_status kvant_vulkan_device_symbols(kvant_backend_device *device);

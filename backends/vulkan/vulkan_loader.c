@@ -160,8 +160,8 @@ kvant_status kvant_vulkan_physical_devices(const kvant_vulkan_instance *instance
     return KVANT_OK;
 }
 
-static int has_extension(const kvant_vulkan_instance *instance, VkPhysicalDevice physical,
-                         const char *name)
+int kvant_vulkan_has_extension(const kvant_vulkan_instance *instance, VkPhysicalDevice physical,
+                               const char *name)
 {
     const kvant_services *services = instance->services;
     uint32_t count = 0;
@@ -216,12 +216,13 @@ void kvant_vulkan_describe(const kvant_vulkan_instance *instance, VkPhysicalDevi
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
         .pNext = &id,
     };
-    int has_pci = has_extension(instance, physical, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
+    int has_pci =
+        kvant_vulkan_has_extension(instance, physical, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
     if (has_pci) {
         pci.pNext = id.pNext;
         id.pNext = &pci;
     }
-    if (has_extension(instance, physical, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME)) {
+    if (kvant_vulkan_has_extension(instance, physical, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME)) {
         driver.pNext = id.pNext;
         id.pNext = &driver;
     }

@@ -52,6 +52,25 @@ static void one_subgroup_takes_its_variant_for_any_number_of_rows(void **state)
     assert_int_equal(of_rows(16, 4, capability, automatic), KVANT_VARIANT_subgroup);
 }
 
+static void what_a_device_is_no_faster_for_is_taken_only_if_forced(void **state)
+{
+    (void)state;
+    const uint32_t fast = KVANT_CAPABILITY_INT8_DOT;
+    const uint32_t slow = fast | KVANT_CAPABILITY_SLOW(fast);
+    const kvant_variant_choice dot = {1, KVANT_VARIANT_dot};
+    assert_int_equal(of_rows(8, 1, fast, automatic), KVANT_VARIANT_dot);
+    assert_int_equal(of_rows(8, 1, slow, automatic), KVANT_VARIANT_baseline);
+    assert_int_equal(of_rows(8, 1, slow, dot), KVANT_VARIANT_dot);
+    assert_true(kvant_variant_is_possible(KVANT_KERNEL_attention, KVANT_VARIANT_dot, slow));
+    assert_int_equal(kvant_variant_set(KVANT_KERNEL_attention, slow, automatic),
+                     1u << KVANT_VARIANT_baseline);
+    char text[64];
+    kvant_variant_describe(slow, automatic, text, sizeof text);
+    assert_string_equal(text, "baseline");
+    kvant_variant_describe(slow, dot, text, sizeof text);
+    assert_string_equal(text, "attention=dot");
+}
+
 static void a_forced_variant_is_taken_by_the_kernels_that_have_it(void **state)
 {
     (void)state;
@@ -113,8 +132,8 @@ static void a_choice_is_read_or_refused_with_a_reason(void **state)
     assert_non_null(strstr(message, "compute capability 8.0"));
     assert_false(choice.is_forced);
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, message, sizeof message));
-    assert_string_equal(message,
-                        "unknown variant \"fast\"; there are baseline, mma, async, subgroup, vnni");
+    assert_string_equal(
+        message, "unknown variant \"fast\"; there are baseline, mma, async, dot, subgroup, vnni");
     char small[16];
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, small, sizeof small));
     assert_int_equal(strlen(small), sizeof small - 1u);
@@ -185,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_capable_device_takes_the_variant_from_three_rows_on),
         cmocka_unit_test(one_subgroup_takes_its_variant_for_any_number_of_rows),
+        cmocka_unit_test(what_a_device_is_no_faster_for_is_taken_only_if_forced),
         cmocka_unit_test(a_forced_variant_is_taken_by_the_kernels_that_have_it),
         cmocka_unit_test(a_variant_on_request_is_taken_only_where_it_is_forced),
         cmocka_unit_test(only_what_launches_may_get_is_built),

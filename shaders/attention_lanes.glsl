@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Part of attention.comp and attention_dot.comp, which differ in how four operands are stored
+ * (stored_operands) and multiplied by four codes (dot_of_quads).
+ */
+
+/* All lanes of the work-group have come here, and see what the others wrote. */
+void meet()
+{
+    barrier();
+}
+
+#include "attention_split.glsl"
+
+/* On wide work-groups keys pass through shared memory, so that global reads are whole sectors, and
+ * a lane carries all rows. A work-group of 8 lanes is the vector of a CPU, where each access to
+ * memory costs the same and code must stay small: there a lane carries one row at a time, and four
+ * tokens (or channels), which share the loads of the operands. */
+const bool is_wide = KV_LANES > 8u;
+const kv_u32 ROWS_AT_ONCE = is_wide ? ROWS : 1u;
+
+#define SLOTS 8u         /* (block of tokens, row) pairs of K at once */
+#define WEIGHT_SLOTS 64u /* (chunk, group, row) triples of V at once */
+
+/* Shared memory: 31.7 KiB with 8 rows and 128 lanes. */
+shared ivec4 operands[SLOTS * QUADS + 8u]; /* K: [slot][quad]; V: [slot][quad of the chunk] */
+shared kv_u32 stage[is_wide ? KV_LANES * 9u : 1u];
+shared kv_u32 maxima[256]; /* bits of the largest magnitude; then of the inverse of a unit */
+shared kv_f32 steps[256];  /* value of one unit of an operand */
+shared kv_i32 int_sums[256];
+/* With parameters per token, `query` holds the scores of the groups of channels that are finished,
+ * while `scores` has the dots of the group at hand. */
+
+#include "attention_fold.glsl"
+#include "attention_f16.glsl"
+
+#define BITS 2u
+#define NAMED(name) name##_2
+#include "attention_codes.glsl"
+#undef BITS
+#undef NAMED
+#define BITS 4u
+#define NAMED(name) name##_4
+#include "attention_codes.glsl"
+#undef BITS
+#undef NAMED
+#define BITS 8u
+#define NAMED(name) name##_8
+#include "attention_codes.glsl"
+#undef BITS
+#undef NAMED
+
+#include "attention_quantized.glsl"
