@@ -85,13 +85,40 @@ static void check_names(kvant_conformance_report report, size_t count, const cha
     kvant_conformance_release(&report);
 }
 
+/* Variants of attention that the capable device has beside the baseline. */
+static size_t other_variants(void)
+{
+    size_t count = 0;
+    for (int i = KVANT_VARIANT_baseline + 1; i < KVANT_VARIANT_COUNT; i++) {
+        count += kvant_variant_is_possible(KVANT_KERNEL_attention, (kvant_variant)i,
+                                           KVANT_CAPABILITY_INT8_MMA) != 0;
+    }
+    return count;
+}
+
+static const kvant_case_record *find_case(const kvant_conformance_report *report, const char *name)
+{
+    for (size_t i = 0; i < report->case_count; i++) {
+        if (strcmp(report->cases[i].name, name) == 0) {
+            return &report->cases[i];
+        }
+    }
+    fail_msg("%s did not run", name);
+    return NULL;
+}
+
 static void each_variant_is_a_case(void **state)
 {
     (void)state;
     const char *const both[] = {ATTENTION, ATTENTION "/variant=mma"};
-    check_names(run(&capable, ATTENTION), 2u, both);
-    assert_int_equal(launches[0], 1);
+    kvant_conformance_report all = run(&capable, ATTENTION);
+    assert_int_equal(all.counts[KVANT_CASE_PASSED], 1u + other_variants());
+    assert_ptr_equal(find_case(&all, both[0]), &all.cases[0]);
+    assert_int_equal(find_case(&all, both[1])->result, KVANT_CASE_PASSED);
+    kvant_conformance_release(&all);
+    assert_int_equal(launches[0], other_variants());
     assert_int_equal(launches[1], 1);
+    launches[0] = 1;
     check_names(run(&capable, "=" ATTENTION), 1u, both);
     check_names(run(&capable, "=" ATTENTION "/variant=mma"), 1u, &both[1]);
     assert_int_equal(launches[0], 2);
@@ -105,8 +132,10 @@ static void variants_have_the_same_inputs(void **state)
 {
     (void)state;
     kvant_conformance_report report = run(&capable, ATTENTION);
-    assert_int_equal(report.case_count, 2);
-    assert_true(report.cases[0].digest == report.cases[1].digest);
+    assert_true(report.case_count > 1u);
+    for (size_t i = 1; i < report.case_count; i++) {
+        assert_true(report.cases[i].digest == report.cases[0].digest);
+    }
     kvant_conformance_release(&report);
 }
 
@@ -149,11 +178,9 @@ static void a_wrong_variant_fails_by_its_name(void **state)
     (void)state;
     is_wrong = 1;
     kvant_conformance_report report = run(&capable, ATTENTION);
-    assert_int_equal(report.counts[KVANT_CASE_PASSED], 1);
     assert_int_equal(report.counts[KVANT_CASE_FAILED], 1);
-    const kvant_case_record *record = &report.cases[1];
+    const kvant_case_record *record = find_case(&report, ATTENTION "/variant=mma");
     assert_int_equal(record->result, KVANT_CASE_FAILED);
-    assert_string_equal(record->name, ATTENTION "/variant=mma");
     char command[640];
     kvant_conformance_command(&report, record, command, sizeof command);
     assert_string_equal(command, "KVANT_VARIANT=mma kvant conform --backend host --device 0 "
@@ -226,7 +253,8 @@ static void lists_name_variants(void **state)
         options.backend = backends[i];
         assert_int_equal(kvant_conformance_run(&options, &report), KVANT_OK);
         assert_int_equal(report.counts[KVANT_CASE_EXCLUDED], excluded[i]);
-        assert_int_equal(report.counts[KVANT_CASE_PASSED], 1);
+        assert_int_equal(report.counts[KVANT_CASE_PASSED],
+                         i == 0u ? other_variants() : 1u); /* the baseline, and all but mma */
         assert_int_equal(report.warning_count, 2u - excluded[i]); /* rows that match no case */
         kvant_conformance_release(&report);
     }
