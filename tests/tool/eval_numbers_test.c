@@ -9,7 +9,7 @@
 #include "../support/cmocka_headers.h"
 #include "divergence.h"
 #include "eval_recipes.h"
-#include "eval_summary.h"
+#include "eval_report.h"
 #include "pareto.h"
 #include "svg_plot.h"
 
@@ -178,20 +178,11 @@ typedef struct {
 } example;
 
 /* Two recipes, two windows of three predicted tokens, one layer of two heads, two cases. */
-static void fill_example(example *x, run_case *cases, eval_device_results *device)
+static void fill_measures(example *x, eval_device_results *device)
 {
     tool_error error;
-    memset(x, 0, sizeof *x);
-    x->model.shape = (checkpoint_shape){.layers = 1, .heads = 2, .kv_heads = 1};
-    x->text = (eval_text){.windows = 2, .length = 5, .prompt = 2};
-    x->cases = (case_list){cases, 2, 0, 0};
-    x->request.model = &x->model;
-    x->request.cases = &x->cases;
-    x->request.head_windows = 1;
-    assert_int_equal(eval_recipes_parse("kivi2", &x->recipes, &error), 0);
     device->measures = calloc(2, sizeof *device->measures);
     assert_non_null(device->measures);
-    x->results = (eval_results){device, 1, 2};
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(eval_measure_create(&x->model.shape, 2, 2, &device->measures[i], &error),
                          0);
@@ -203,15 +194,38 @@ static void fill_example(example *x, run_case *cases, eval_device_results *devic
     }
 }
 
+static void fill_example(example *x, run_case *cases, size_t devices)
+{
+    tool_error error;
+    memset(x, 0, sizeof *x);
+    x->model.shape = (checkpoint_shape){.layers = 1, .heads = 2, .kv_heads = 1};
+    x->text = (eval_text){.windows = 2, .length = 5, .prompt = 2};
+    x->cases = (case_list){cases, 2, 0, 0};
+    x->request.model = &x->model;
+    x->request.cases = &x->cases;
+    x->request.head_windows = 1;
+    assert_int_equal(eval_recipes_parse("kivi2", &x->recipes, &error), 0);
+    x->results = (eval_results){calloc(devices, sizeof(eval_device_results)), devices, 2};
+    assert_non_null(x->results.devices);
+    for (size_t i = 0; i < devices; i++) {
+        fill_measures(x, &x->results.devices[i]);
+    }
+}
+
+static void discard_example(example *x)
+{
+    eval_results_release(&x->results);
+    eval_recipes_release(&x->recipes);
+}
+
 static void rows_follow_from_measures(void **state)
 {
     (void)state;
     run_case cases[2] = {{.lines = 3}, {.lines = 4}};
-    eval_device_results device = {.measures = NULL};
     example x;
-    fill_example(&x, cases, &device);
-    device.measures[0].right[1] = 1; /* f16 alone knows the second */
-    eval_measure *m = &device.measures[1];
+    fill_example(&x, cases, 1);
+    x.results.devices[0].measures[0].right[1] = 1; /* f16 alone knows the second */
+    eval_measure *m = &x.results.devices[0].measures[1];
     m->window_kld[0] = 0.3;
     m->window_kld[1] = 0.9;
     m->window_same[0] = 3.0;
@@ -241,12 +255,43 @@ static void rows_follow_from_measures(void **state)
     assert_true(s.bin_count == 2 && row->bins[0] == 1.0 && row->bins[1] == 0.0);
     assert_true(s.rows[0].accuracy.value == 1.0 && s.rows[0].perplexity_change.value == 0.0);
     eval_summary_release(&s);
-    x.results.devices = NULL; /* the device is not on the heap */
-    for (size_t i = 0; i < 2; i++) {
-        eval_measure_release(&device.measures[i]);
+    discard_example(&x);
+}
+
+/* Whatever differs by one bit on the second device, its row says so. */
+static void rows_say_what_differs(void **state)
+{
+    (void)state;
+    run_case cases[2] = {{.lines = 3}, {.lines = 4}};
+    const bootstrap_plan none = {0, 1};
+    for (int what = 0; what < 5; what++) {
+        example x;
+        eval_summary s;
+        tool_error error;
+        fill_example(&x, cases, 2);
+        eval_measure *m = &x.results.devices[1].measures[1];
+        m->digest ^= what == 1;
+        m->case_digest ^= what == 2;
+        m->logits ^= what == 3;
+        m->right[1] ^= (unsigned char)(what == 4);
+        assert_int_equal(
+            eval_summarise(&x.request, &x.recipes, &x.text, &x.results, &none, &s, &error), 0);
+        const eval_agreement *same = &s.rows[3].same;
+        assert_true(s.count == 4 && s.rows[2].same.bytes && s.rows[2].same.logits);
+        assert_int_equal(same->bytes, what != 1 && what != 2);
+        assert_int_equal(same->logits, what != 3);
+        assert_int_equal(same->right, what != 4);
+        const eval_report report = {&x.request, &x.recipes, &x.text, &s, &none, "m", NULL, "c"};
+        char text[32];
+        eval_agreement_text(&report, &s.rows[3], text);
+        static const char *const texts[] = {"bytes, logits, answers", "logits, answers",
+                                            "logits, answers", "bytes, answers", "bytes, logits"};
+        assert_string_equal(text, texts[what]);
+        assert_true(eval_is_first_device(&report, &s.rows[1]));
+        assert_false(eval_is_first_device(&report, &s.rows[2]));
+        eval_summary_release(&s);
+        discard_example(&x);
     }
-    free(device.measures);
-    eval_recipes_release(&x.recipes);
 }
 
 /* ---- recipes ------------------------------------------------------------------------------- */
@@ -308,6 +353,7 @@ int main(void)
         cmocka_unit_test(axes_end_at_round_values),
         cmocka_unit_test(bins_hold_every_case_once),
         cmocka_unit_test(rows_follow_from_measures),
+        cmocka_unit_test(rows_say_what_differs),
         cmocka_unit_test(all_is_every_name_once_after_f16),
         cmocka_unit_test(what_does_not_fit_is_refused_or_left_out),
     };

@@ -87,6 +87,8 @@ def test_numbers():
     assert other["kld_mean"] == rows[2]["kld_mean"] and other["kld_low"] is None
     assert other["head_nmse"] is None and "heads" not in other
     assert again["text"]["digest"] == result["text"]["digest"]
+    turned = evaluate("--recipe", "zipcache,salient=0.4,kivi2", "--prompt", "48")["rows"]
+    assert turned[1]["heads"] == rows[2]["heads"] and turned[2]["heads"] == rows[1]["heads"]
     assert evaluate("--recipe", "f16", "--seed", "2")["text"]["digest"] != again["text"]["digest"]
 
 
