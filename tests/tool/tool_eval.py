@@ -120,16 +120,17 @@ def test_cases():
     with tempfile.TemporaryDirectory() as folder:
         path, cases = short_cases(folder, 4)
         table = os.path.join(folder, "rows.csv")
-        result = evaluate("--recipe", "int4,zipcache", "--windows", "1", "--cases", path, "--csv",
-                          table)
+        recipes = "zipcache,k=int2/token,v=int2/token"
+        result = evaluate("--recipe", recipes, "--windows", "1", "--cases", path, "--csv", table)
         out, _ = tool_common.kvant("run", *MODEL, "--backend", "host", "--recipe",
-                                   "f16,int4,zipcache", "--cases", path, "--json")
+                                   "f16," + recipes, "--cases", path, "--json")
         for row, other in zip(result["rows"], json.loads(out)["rows"]):
             check_row(row)
             assert row["recipe"] == other["recipe"]
             assert row["accuracy"] == other["accuracy"]
             assert row["case_bytes"] == other["bytes"] and row["case_ratio"] == other["ratio"]
             assert row["kld_low"] is None and row["accuracy_low"] is not None
+        assert result["rows"][0]["accuracy"] > result["rows"][2]["accuracy"]
         bins = result["cases"]["lines"]
         assert result["cases"]["count"] == 4 and sum(one["cases"] for one in bins) == 4
         assert bins[0]["first"] == min(case["lines"] for case in cases)
@@ -183,7 +184,7 @@ def test_page():
             case["prompt"].count("\n") for case in cases)
         assert count(page, "bytes a token") == 2 + 3  # f16 has no divergence
         assert count(page, "lines") == 3 * ranges
-        assert count(page, "layer") == 3 * 4 * 4
+        assert count(page, "layer") == 3 * 4 * 4 == len(set(page.rects))
         assert count(page, recipe, "layer 3, head 3: ") == 1
         assert page.titles[-1] == "{}, layer 3, head 3: {:.3g}".format(
             recipe, result["rows"][2]["heads"][3][3])

@@ -11,6 +11,7 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.rows, self.open, self.cell = [], [], None
         self.titles, self.headings, self.text = [], [], ""
+        self.rects = []  # x and y, of all but self-closing ones
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -18,6 +19,8 @@ class Page(html.parser.HTMLParser):
         assert "href" not in attrs and "src" not in attrs, attrs
         if tag not in ("meta", "line"):
             self.open.append(tag)
+        if tag == "rect":
+            self.rects.append((attrs["x"], attrs["y"]))
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
