@@ -15,10 +15,12 @@ int eval_caches_create(const model_run *run, const eval_text *text, eval_caches 
     size_t count = run->recipes->count;
     c->caches = calloc(count, sizeof(kvant_cache *));
     c->prompt_logits = calloc(count * run->model->shape.vocab_size, sizeof(float));
-    int result = 0;
     if (c->caches == NULL || c->prompt_logits == NULL) {
-        result = tool_error_memory(error);
+        eval_caches_release(c);
+        tool_error_memory(error);
+        return -1;
     }
+    int result = 0;
     for (; c->count < count && result == 0; c->count++) {
         result = kv_attention_cache(&run->attention, &run->recipes->entries[c->count].recipe,
                                     text->prompt, eval_text_predicted(text), &c->caches[c->count],

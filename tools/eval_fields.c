@@ -81,12 +81,13 @@ static size_t put_text(const eval_row *row, report_field *out)
 static size_t put_heads(const eval_report *report, const eval_row *row, report_field *out)
 {
     int is_there = row->heads != NULL;
-    size_t heads = report->summary->heads;
+    size_t layer = row->worst_head / report->summary->heads;
+    size_t head = row->worst_head % report->summary->heads;
     double worst = is_there ? row->heads[row->worst_head] : 0.0;
     out[0] = report_number_if("head_nmse", row->heads_mean, is_there);
     out[1] = report_number_if("worst_head_nmse", worst, is_there);
-    out[2] = report_number_if("worst_layer", (double)(row->worst_head / heads), is_there);
-    out[3] = report_number_if("worst_head", (double)(row->worst_head % heads), is_there);
+    out[2] = report_number_if("worst_layer", (double)layer, is_there);
+    out[3] = report_number_if("worst_head", (double)head, is_there);
     return 4;
 }
 

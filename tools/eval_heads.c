@@ -46,7 +46,9 @@ static void take_output(void *self, size_t cache, uint32_t layer, const float *o
 static void put_base_last(kvant_cache **caches, size_t count)
 {
     kvant_cache *base = caches[0];
-    memmove(caches, caches + 1, (count - 1u) * sizeof *caches);
+    for (size_t i = 1; i < count; i++) {
+        caches[i - 1u] = caches[i];
+    }
     caches[count - 1u] = base;
 }
 
@@ -74,9 +76,9 @@ int eval_heads(model_run *run, const eval_text *text, uint32_t windows, eval_mea
     w.outputs = calloc(w.count * shape->dim, sizeof(float));
     float *logits = calloc(shape->vocab_size, sizeof(float));
     eval_caches caches = {NULL, NULL, 0};
-    int result = 0;
+    int result = -1;
     if (w.outputs == NULL || logits == NULL) {
-        result = tool_error_memory(error);
+        tool_error_memory(error);
     } else {
         result = eval_caches_create(run, text, &caches, error);
     }

@@ -110,9 +110,9 @@ int eval_recipes_parse(const char *text, eval_recipes *out_recipes, tool_error *
     r->list.entries = calloc(most, sizeof *r->list.entries);
     r->from_all = calloc(most, 1);
     r->left_out = calloc(most, sizeof *r->left_out);
-    int result = 0;
+    int result = -1;
     if (r->list.entries == NULL || r->from_all == NULL || r->left_out == NULL) {
-        result = tool_error_memory(error);
+        tool_error_memory(error);
     } else {
         result = add_recipe(r, "f16", 0, error);
     }

@@ -74,11 +74,11 @@ static void print_device(const eval_report *r, const eval_row *rows, FILE *file)
     static const char *const plain[] = {"recipe", "bits",     "ratio",      "KLD mean", "median",
                                         "99 %",   "same top", "perplexity", "change"};
     enum { PLAIN = sizeof plain / sizeof plain[0] };
-    int has_heads = rows->heads != NULL;
-    int has_cases = r->request->cases != NULL;
-    int is_first = eval_is_first_device(r, rows);
+    size_t has_heads = rows->heads != NULL;
+    size_t has_cases = r->request->cases != NULL;
+    size_t is_other = !eval_is_first_device(r, rows);
     text_table table;
-    text_table_init(&table, (size_t)(PLAIN + 2 * has_heads + 3 * has_cases + !is_first), 1);
+    text_table_init(&table, PLAIN + 2u * has_heads + 3u * has_cases + is_other, 1);
     for (size_t i = 0; i < PLAIN; i++) {
         text_table_cell(&table, "%s", plain[i]);
     }
@@ -91,7 +91,7 @@ static void print_device(const eval_report *r, const eval_row *rows, FILE *file)
         text_table_cell(&table, "accuracy");
         text_table_cell(&table, "points");
     }
-    if (!is_first) {
+    if (is_other) {
         text_table_cell(&table, "same as %s", r->summary->rows[0].device->select);
     }
     for (size_t i = 0; i < r->summary->recipes; i++) {

@@ -44,9 +44,9 @@ static int open_devices(session *s, tool_error *error)
         char item[256];
         size_t length = strcspn(at, ",");
         if (length == 0u || length >= sizeof item) {
-            return tool_error_input(error, "--backend \"%.100s\": item %zu %s",
-                                    s->request->backends, s->device_count + 1u,
-                                    length == 0u ? "is empty" : "is too long");
+            tool_error_input(error, "--backend \"%.100s\": item %zu %s", s->request->backends,
+                             s->device_count + 1u, length == 0u ? "is empty" : "is too long");
+            return -1;
         }
         memcpy(item, at, length);
         item[length] = '\0';
@@ -158,7 +158,12 @@ int eval_session(const eval_request *request, eval_recipes *recipes, eval_text *
 {
     memset(out_results, 0, sizeof *out_results);
     session s = {request, recipes, text, calloc(MOST_DEVICES, sizeof(tool_device)), 0};
-    int result = s.devices == NULL ? tool_error_memory(error) : open_devices(&s, error);
+    int result = -1;
+    if (s.devices == NULL) {
+        tool_error_memory(error);
+    } else {
+        result = open_devices(&s, error);
+    }
     if (result == 0) {
         result = check_recipes(&s, error);
     }

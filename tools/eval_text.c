@@ -60,7 +60,8 @@ static int encode_some(const tokenizer *words, const char *text, uint32_t wanted
         size_t length = bytes < left ? bytes : left;
         char *piece = malloc(length + 1u);
         if (piece == NULL) {
-            return tool_error_memory(error);
+            tool_error_memory(error);
+            return -1;
         }
         memcpy(piece, text, length);
         piece[length] = '\0';
@@ -71,6 +72,7 @@ static int encode_some(const tokenizer *words, const char *text, uint32_t wanted
             return result;
         }
         free(*out_tokens);
+        *out_tokens = NULL;
     }
 }
 

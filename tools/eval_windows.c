@@ -89,9 +89,9 @@ int eval_windows(model_run *run, const eval_text *text, eval_measure *measures, 
     windows_work w = {.run = run, .text = text, .measures = measures};
     w.base = calloc(eval_text_predicted(text) * vocab_size, sizeof(float));
     w.logits = calloc(vocab_size, sizeof(float));
-    int result = 0;
+    int result = -1;
     if (w.base == NULL || w.logits == NULL) {
-        result = tool_error_memory(error);
+        tool_error_memory(error);
     } else {
         result = eval_caches_create(run, text, &w.caches, error);
     }
