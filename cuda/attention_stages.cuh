@@ -16,12 +16,12 @@
 struct kv_stage {
     const kv_u32 *from;
     kv_u32 stride; /* words between rows where they are stored */
-    kv_u32 line;   /* and in the stage: a multiple of 4 */
+    kv_u32 line;   /* and in the stage */
     kv_u32 rows;
     kv_u32 words; /* of a row */
 };
 
-/* ---- lengths ---- */
+/* ---- how K and V are cut into stages ---- */
 
 /* Distances of rows: those of packed stages follow each other. Others are apart, so that what a warp
  * reads at once lies in different banks: 8 rows of K eight words wide, 4 rows of V. K in 8 bits has no
@@ -31,10 +31,10 @@ template <bool IS_PACKED> KV_FN kv_u32 kv_v_stage_line(kv_u32 words)
     return IS_PACKED ? words : (words + 3u) / 8u * 8u + 4u;
 }
 
-template <bool IS_PACKED> KV_FN kv_u32 kv_k_stage_line(kv_u32 bits, kv_u32 words)
+template <bool IS_PACKED> KV_FN kv_u32 kv_k_stage_line(bool is_8_bit, kv_u32 words)
 {
-    return IS_PACKED || bits == 8u ? kv_v_stage_line<IS_PACKED>(words)
-                                   : (words + 7u) / 16u * 16u + 8u;
+    return IS_PACKED || is_8_bit ? kv_v_stage_line<IS_PACKED>(words)
+                                 : (words + 7u) / 16u * 16u + 8u;
 }
 
 /* Channels of a stage at most: whole chunks. */
@@ -48,15 +48,10 @@ KV_FN kv_u32 kv_v_stage_channels(kv_u32 bits)
     return bits == 8u ? 128u : KV_MAX_HEAD_DIM;
 }
 
-/* Tokens of a stage at most: a tile a warp. */
+/* Tokens of a stage of K at most: a tile a warp. */
 KV_FN kv_u32 kv_k_stage_tokens(kv_u32 bits)
 {
     return kv_warps() * (bits == 2u ? 32u : 16u);
-}
-
-KV_FN kv_u32 kv_v_stage_tokens(kv_u32 line)
-{
-    return KV_STAGE_WORDS / (KV_CHUNK / 4u) / line * KV_CHUNK;
 }
 
 /* Channels of V that share parameters per token. */
@@ -65,6 +60,44 @@ KV_FN kv_u32 kv_v_group_channels(const kv_split &s)
     return s.segment[KV_SEGMENT_V_GROUPING] == KV_GROUP_TOKEN_CHANNELS
                ? kv_min_u32(s.segment[KV_SEGMENT_V_GROUP_LENGTH], s.v_dim)
                : s.v_dim;
+}
+
+KV_FN bool kv_is_in_stages(const kv_split &s, bool is_value)
+{
+    return s.segment[is_value ? KV_SEGMENT_V_CODEC : KV_SEGMENT_K_CODEC] != KV_CODEC_F16;
+}
+
+/* What is the same for all stages of K, or of V. */
+struct kv_cut {
+    const kv_u32 *words;  /* of the split's first token */
+    kv_u32 stride;        /* words between rows */
+    kv_u32 token_shift;   /* a row has 1 << token_shift tokens, */
+    kv_u32 channel_shift; /* a word 1 << channel_shift channels */
+    kv_u32 tokens;        /* of a stage at most */
+    kv_u32 channels;      /* of a stage at most */
+};
+
+template <bool IS_PACKED> KV_FN kv_cut kv_cut_of(const kv_split &s, bool is_value)
+{
+    const kv_u32 *segment = s.segment;
+    kv_u32 bits = kv_codec_bits(segment[is_value ? KV_SEGMENT_V_CODEC : KV_SEGMENT_K_CODEC]);
+    kv_u32 dim = is_value ? s.v_dim : s.k_dim;
+    kv_u32 field_shift = bits == 2u ? 2u : bits == 4u ? 1u : 0u;
+    kv_cut cut;
+    cut.words = s.region + segment[is_value ? KV_SEGMENT_V_CODES : KV_SEGMENT_K_CODES] +
+                s.kv_head * kv_code_words(segment[KV_SEGMENT_CAPACITY], dim, bits) +
+                kv_code_word(is_value ? 1u : 0u, s.first, 0u, dim, bits);
+    cut.token_shift = is_value ? 2u : field_shift;
+    cut.channel_shift = is_value ? field_shift : 2u;
+    cut.stride = dim >> cut.channel_shift;
+    cut.channels = is_value ? kv_v_stage_channels(bits) : kv_k_stage_channels(bits);
+    cut.tokens = kv_k_stage_tokens(bits);
+    if (is_value) {
+        kv_u32 words = kv_min_u32(cut.channels, kv_v_group_channels(s)) >> field_shift;
+        kv_u32 chunk_words = kv_v_stage_line<IS_PACKED>(words) * (KV_CHUNK / 4u);
+        cut.tokens = KV_STAGE_WORDS / chunk_words * KV_CHUNK;
+    }
+    return cut;
 }
 
 /* ---- the stream ---- */
@@ -82,8 +115,7 @@ struct kv_cursor {
 
 KV_FN void kv_begin_v(const kv_split &s, kv_cursor &cursor)
 {
-    bool is_f16 = s.segment[KV_SEGMENT_V_CODEC] == KV_CODEC_F16;
-    cursor.phase = is_f16 ? KV_PHASE_OVER : KV_PHASE_V;
+    cursor.phase = kv_is_in_stages(s, true) ? KV_PHASE_V : KV_PHASE_OVER;
     cursor.token = 0u;
     cursor.channel = 0u;
     cursor.step = kv_v_group_channels(s);
@@ -93,7 +125,7 @@ KV_FN void kv_begin_v(const kv_split &s, kv_cursor &cursor)
 KV_FN kv_cursor kv_begin_stream(const kv_split &s)
 {
     kv_cursor cursor;
-    if (s.segment[KV_SEGMENT_K_CODEC] == KV_CODEC_F16) {
+    if (!kv_is_in_stages(s, false)) {
         kv_begin_v(s, cursor);
         return cursor;
     }
@@ -107,19 +139,8 @@ KV_FN kv_cursor kv_begin_stream(const kv_split &s)
     return cursor;
 }
 
-template <bool IS_PACKED> KV_FN kv_stage kv_next_k(const kv_split &s, kv_cursor &cursor)
+KV_FN void kv_advance_k(const kv_split &s, kv_cursor &cursor, kv_u32 tokens, kv_u32 channels)
 {
-    kv_u32 bits = kv_codec_bits(s.segment[KV_SEGMENT_K_CODEC]);
-    kv_u32 channels = kv_min_u32(kv_k_stage_channels(bits), s.k_dim - cursor.channel);
-    kv_u32 tokens = kv_min_u32(kv_k_stage_tokens(bits), cursor.bound - cursor.token);
-    kv_stage stage;
-    stage.from = s.region + s.segment[KV_SEGMENT_K_CODES] +
-                 s.kv_head * kv_code_words(s.segment[KV_SEGMENT_CAPACITY], s.k_dim, bits) +
-                 kv_k_word(s.first + cursor.token, cursor.channel, s.k_dim, bits);
-    stage.stride = s.k_dim / 4u;
-    stage.rows = tokens / kv_fields(bits);
-    stage.words = channels / 4u;
-    stage.line = kv_k_stage_line<IS_PACKED>(bits, stage.words);
     cursor.channel += channels;
     if (cursor.channel == s.k_dim) {
         cursor.channel = 0u;
@@ -131,22 +152,10 @@ template <bool IS_PACKED> KV_FN kv_stage kv_next_k(const kv_split &s, kv_cursor 
     if (cursor.token == s.count) {
         kv_begin_v(s, cursor);
     }
-    return stage;
 }
 
-template <bool IS_PACKED> KV_FN kv_stage kv_next_v(const kv_split &s, kv_cursor &cursor)
+KV_FN void kv_advance_v(const kv_split &s, kv_cursor &cursor, kv_u32 tokens, kv_u32 channels)
 {
-    kv_u32 bits = kv_codec_bits(s.segment[KV_SEGMENT_V_CODEC]);
-    kv_u32 channels = kv_min_u32(kv_v_stage_channels(bits), cursor.bound - cursor.channel);
-    kv_stage stage;
-    stage.words = channels / kv_fields(bits);
-    stage.line = kv_v_stage_line<IS_PACKED>(stage.words);
-    kv_u32 tokens = kv_min_u32(kv_v_stage_tokens(stage.line), s.count - cursor.token);
-    stage.from = s.region + s.segment[KV_SEGMENT_V_CODES] +
-                 s.kv_head * kv_code_words(s.segment[KV_SEGMENT_CAPACITY], s.v_dim, bits) +
-                 kv_v_word(s.first + cursor.token, cursor.channel, s.v_dim, bits);
-    stage.stride = s.v_dim / kv_fields(bits);
-    stage.rows = tokens / 4u;
     cursor.token += tokens;
     if (cursor.token == s.count) {
         cursor.token = 0u;
@@ -158,14 +167,34 @@ template <bool IS_PACKED> KV_FN kv_stage kv_next_v(const kv_split &s, kv_cursor 
     if (cursor.channel == s.v_dim) {
         cursor.phase = KV_PHASE_OVER;
     }
+}
+
+/* `cut` is that of the cursor's phase. */
+template <bool IS_PACKED>
+KV_FN kv_stage kv_next_stage(const kv_split &s, const kv_cut &cut, kv_cursor &cursor)
+{
+    bool is_k = cursor.phase == KV_PHASE_K;
+    kv_u32 end_token = is_k ? cursor.bound : s.count;
+    kv_u32 end_channel = is_k ? s.k_dim : cursor.bound;
+    kv_u32 tokens = kv_min_u32(cut.tokens, end_token - cursor.token);
+    kv_u32 channels = kv_min_u32(cut.channels, end_channel - cursor.channel);
+    kv_stage stage;
+    stage.from = cut.words + (cursor.token >> cut.token_shift) * cut.stride +
+                 (cursor.channel >> cut.channel_shift);
+    stage.stride = cut.stride;
+    stage.rows = tokens >> cut.token_shift;
+    stage.words = channels >> cut.channel_shift;
+    stage.line = is_k ? kv_k_stage_line<IS_PACKED>(cut.token_shift == 0u, stage.words)
+                      : kv_v_stage_line<IS_PACKED>(stage.words);
+    if (is_k) {
+        kv_advance_k(s, cursor, tokens, channels);
+    } else {
+        kv_advance_v(s, cursor, tokens, channels);
+    }
     return stage;
 }
 
-template <bool IS_PACKED> KV_FN kv_stage kv_next_stage(const kv_split &s, kv_cursor &cursor)
-{
-    return cursor.phase == KV_PHASE_K ? kv_next_k<IS_PACKED>(s, cursor)
-                                      : kv_next_v<IS_PACKED>(s, cursor);
-}
+/* ---- copying ---- */
 
 /* Whether the stage's rows can be copied 16 bytes at a time. */
 KV_FN bool kv_is_copied_by_fours(const kv_stage &stage)

@@ -22,7 +22,8 @@
 
 template <class COPIES> struct kv_ring {
     __align__(16) kv_u32 words[KV_STAGES][KV_STAGE_WORDS];
-    kv_cursor cursors[KV_STAGES]; /* the stage that fills the place next; registers are scarcer */
+    kv_cut cuts[2];               /* K's and V's; registers are scarcer */
+    kv_cursor cursors[KV_STAGES]; /* the stage that fills the place next */
     typename COPIES::state copies;
 };
 
@@ -38,7 +39,8 @@ template <class COPIES> struct kv_by_stages {
     {
         kv_cursor cursor = how.ring.cursors[place];
         if (cursor.phase != KV_PHASE_OVER) {
-            const kv_stage stage = kv_next_stage<COPIES::is_packed>(s, cursor);
+            const kv_stage stage =
+                kv_next_stage<COPIES::is_packed>(s, how.ring.cuts[cursor.phase], cursor);
             COPIES::copy(how.ring, place, &stage);
         } else {
             COPIES::copy(how.ring, place, nullptr);
@@ -53,6 +55,9 @@ template <class COPIES> struct kv_by_stages {
         how.place = 0u;
         how.turn = 0u;
         COPIES::begin(how.ring);
+        if (threadIdx.x < 2u && kv_is_in_stages(s, threadIdx.x != 0u)) {
+            how.ring.cuts[threadIdx.x] = kv_cut_of<COPIES::is_packed>(s, threadIdx.x != 0u);
+        }
         if (threadIdx.x < KV_STAGES) { /* only the first place's counts */
             how.ring.cursors[threadIdx.x] = kv_begin_stream(s);
         }
@@ -93,7 +98,7 @@ template <class COPIES> struct kv_by_stages {
 #pragma unroll 1
         for (kv_u32 channel = 0u; channel < s.k_dim;) {
             kv_u32 channels = kv_min_u32(kv_k_stage_channels(BITS), s.k_dim - channel);
-            kv_u32 line = kv_k_stage_line<COPIES::is_packed>(BITS, channels / 4u);
+            kv_u32 line = kv_k_stage_line<COPIES::is_packed>(BITS == 8u, channels / 4u);
             const kv_u32 *words = next(how, s);
             if (tokens != 0u) {
                 const kv_staged_rows rows = {words + row * line, 8u * line, channel};
@@ -141,11 +146,11 @@ template <class COPIES> struct kv_by_stages {
                       kv_u32 first_channel, kv_u32 channels)
     {
         kv_u32 chunks = (s.count + KV_CHUNK - 1u) / KV_CHUNK;
+        kv_u32 step = how.ring.cuts[1].tokens / KV_CHUNK; /* steps 2 and 3 had barriers */
 #pragma unroll 1
         for (kv_u32 channel = 0u; channel < channels; channel += kv_v_stage_channels(BITS)) {
             kv_u32 part = kv_min_u32(kv_v_stage_channels(BITS), channels - channel);
             kv_u32 line = kv_v_stage_line<COPIES::is_packed>(part / kv_tile<BITS>::fields);
-            kv_u32 step = kv_v_stage_tokens(line) / KV_CHUNK;
 #pragma unroll 1
             for (kv_u32 chunk = 0u; chunk < chunks; chunk += step) {
                 const kv_u32 *words = next(how, s);
