@@ -93,6 +93,13 @@ void cudasim_copy(void *to, const void *from, size_t bytes);
 void cudasim_copy_commit(void);
 void cudasim_copy_wait(unsigned int pending);
 
+/* By barriers in shared memory that count bytes, as cp.async.bulk: a phase ends when one thread has
+ * said how many bytes to expect and copies have brought them. */
+void cudasim_barrier_begin(const void *barrier);
+void cudasim_barrier_expect(const void *barrier, unsigned int bytes);
+void cudasim_barrier_wait(const void *barrier, unsigned int parity, int line);
+void cudasim_bulk_copy(void *to, const void *from, size_t bytes, const void *barrier);
+
 /* ---- cudasim_memory.c: device memory ---- */
 
 /* Memory that ends at a page which cannot be touched, filled with a pattern. NULL: none left. */

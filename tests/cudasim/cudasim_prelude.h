@@ -215,6 +215,33 @@ template <unsigned int PENDING> static inline void kv_copy_wait()
     cudasim_copy_wait(PENDING);
 }
 
+/* ---- copies counted by barriers, in the place of cuda/copy_bulk.cuh ---- */
+
+#define KVANT_CUDA_COPY_BULK_CUH
+#define kv_barrier_wait(barrier, parity) cudasim_barrier_wait(barrier, parity, __LINE__)
+
+typedef unsigned long long kv_barrier;
+
+static inline void kv_barrier_begin(kv_barrier *barrier)
+{
+    cudasim_barrier_begin(barrier);
+}
+
+static inline void kv_barrier_expect(kv_barrier *barrier, unsigned int bytes)
+{
+    cudasim_barrier_expect(barrier, bytes);
+}
+
+static inline void kv_bulk_copy(unsigned int *to, const unsigned int *from, unsigned int bytes,
+                                kv_barrier *barrier)
+{
+    cudasim_bulk_copy(to, from, bytes, barrier);
+}
+
+static inline void kv_bulk_after_writes()
+{
+}
+
 /* ---- calling a kernel with the driver's array of pointers to its parameters ---- */
 
 template <class... Params, std::size_t... I>

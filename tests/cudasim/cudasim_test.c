@@ -12,7 +12,7 @@
 
 extern const cudasim_kernel cudasim_test_sums, cudasim_test_touch, cudasim_test_unwritten,
     cudasim_test_beyond_shared, cudasim_test_dynamic, cudasim_test_divergent,
-    cudasim_test_two_places, cudasim_test_copies;
+    cudasim_test_two_places, cudasim_test_copies, cudasim_test_bulk_copies;
 
 static const cudasim_index two_blocks = {2, 1, 1};
 
@@ -204,6 +204,39 @@ static void copies_arrive_at_the_wait_and_not_before(void **state)
     assert_int_equal(cudasim_free(out), 1);
 }
 
+static int launch_bulk(unsigned int *out, const unsigned int *in, unsigned int shift,
+                       unsigned int expected, unsigned int parity)
+{
+    return launch(&cudasim_test_bulk_copies, 32, (void *[]){&out, &in, &shift, &expected, &parity});
+}
+
+static void a_barrier_waits_for_the_bytes_that_it_expects(void **state)
+{
+    (void)state;
+    unsigned int *in = cudasim_allocate(256 * 4);
+    unsigned int *out = cudasim_allocate(32 * 4);
+    for (unsigned int i = 0; i < 256; i++) {
+        in[i] = i * i;
+    }
+    for (int is_reversed = 0; is_reversed < 2; is_reversed++) {
+        setenv("CUDASIM_ORDER", is_reversed ? "reverse" : "forward", 1);
+        assert_int_equal(launch_bulk(out, in, 0, 512, 0), 0);
+        for (unsigned int i = 0; i < 32; i++) {
+            unsigned int first = (31 - i) * 4;
+            assert_int_equal(out[i], in[first] + in[128 + first + 1]);
+        }
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_bulk(out, in, 0, 528, 0), "bulk_copies",
+                "block (0, 0, 0)", "waits at line", "never arrive");
+        STOPPED(CUDASIM_LAUNCH_FAILED, launch_bulk(out, in, 0, 496, 0), "waits at line");
+    }
+    unsetenv("CUDASIM_ORDER");
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_bulk(out, in, 0, 512, 1), "reads 4 bytes at byte ",
+            "of shared memory");
+    STOPPED(CUDASIM_LAUNCH_FAILED, launch_bulk(out, in, 2, 512, 0), "multiples of 16");
+    assert_int_equal(cudasim_free(in), 1);
+    assert_int_equal(cudasim_free(out), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +247,7 @@ int main(void)
         cmocka_unit_test(dynamic_shared_memory_is_the_blocks_and_has_ends),
         cmocka_unit_test(barriers_that_not_all_reach_are_named),
         cmocka_unit_test(copies_arrive_at_the_wait_and_not_before),
+        cmocka_unit_test(a_barrier_waits_for_the_bytes_that_it_expects),
     };
     return cmocka_run_group_tests_name("the simulated CUDA driver", tests, NULL, NULL);
 }

@@ -131,6 +131,30 @@ __global__ static void copies(word *out, const word *in, word shift, word pendin
     out[threadIdx.x] = units[0][neighbour][0] + (read_second != 0u ? units[1][neighbour][3] : 0u);
 }
 
+/* Twice, one after the other: thread 0 copies 32 units of 16 bytes in one go, says how many bytes to
+ * expect, and all wait for the phase of the parity that `parity` makes of the round. */
+__global__ static void bulk_copies(word *out, const word *in, word shift, word expected,
+                                   word parity)
+{
+    __shared__ __align__(16) word units[32][4];
+    __shared__ kv_barrier arrived;
+    if (threadIdx.x == 0u) {
+        kv_barrier_begin(&arrived);
+    }
+    __syncthreads();
+    word sum = 0u;
+    for (word round = 0u; round < 2u; round++) {
+        if (threadIdx.x == 0u) {
+            kv_bulk_copy(units[0], in + 128u * round + shift, 512u, &arrived);
+            kv_barrier_expect(&arrived, expected);
+        }
+        kv_barrier_wait(&arrived, round ^ parity);
+        sum += units[31u - threadIdx.x][round];
+        __syncthreads();
+    }
+    out[threadIdx.x] = sum;
+}
+
 extern "C" char __start_cudasim_shared_test[];
 extern "C" char __stop_cudasim_shared_test[];
 
@@ -150,3 +174,4 @@ KERNEL(dynamic)
 KERNEL(divergent)
 KERNEL(two_places)
 KERNEL(copies)
+KERNEL(bulk_copies)
