@@ -31,6 +31,7 @@ typedef enum {
     KVANT_VARIANT_baseline,
     KVANT_VARIANT_mma,
     KVANT_VARIANT_async,
+    KVANT_VARIANT_bulk,
     KVANT_VARIANT_dot,
     KVANT_VARIANT_subgroup,
     KVANT_VARIANT_vnni,
@@ -42,6 +43,7 @@ typedef enum {
 #define KVANT_CAPABILITY_SUBGROUP_OF_8 2u /* a work-group's 8 lanes are a subgroup that shuffles */
 #define KVANT_CAPABILITY_AVX512_VNNI 4u   /* kernels may use vpdpwssd of 512 bits */
 #define KVANT_CAPABILITY_INT8_DOT 8u      /* dot products of four 8-bit integers are instructions */
+#define KVANT_CAPABILITY_BULK_COPY 16u    /* a copy unit fills shared memory */
 /* Added to a capability: the device has it, but is no faster for it. */
 #define KVANT_CAPABILITY_SLOW(capability) ((capability) << 16)
 

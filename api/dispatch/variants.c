@@ -27,8 +27,9 @@ enum { ROWS = sizeof table / sizeof table[0] };
 
 static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_baseline] = "baseline", [KVANT_VARIANT_mma] = "mma",
-    [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_dot] = "dot",
-    [KVANT_VARIANT_subgroup] = "subgroup", [KVANT_VARIANT_vnni] = "vnni",
+    [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_bulk] = "bulk",
+    [KVANT_VARIANT_dot] = "dot",           [KVANT_VARIANT_subgroup] = "subgroup",
+    [KVANT_VARIANT_vnni] = "vnni",
 };
 
 /* What a message says of a device that lacks a capability. */
@@ -40,6 +41,7 @@ static const struct {
     {KVANT_CAPABILITY_INT8_DOT, "dot products of four 8-bit integers"},
     {KVANT_CAPABILITY_SUBGROUP_OF_8, "work-groups of 8 lanes that are one subgroup with shuffles"},
     {KVANT_CAPABILITY_AVX512_VNNI, "a CPU with AVX-512 VNNI under PoCL"},
+    {KVANT_CAPABILITY_BULK_COPY, "bulk copies to shared memory (CUDA: compute capability 9.0)"},
 };
 
 static const char *capability_text(uint32_t capability)

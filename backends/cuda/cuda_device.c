@@ -121,8 +121,10 @@ static uint32_t smallest(uint32_t a, int b)
  * needs must be in an image of this build too. The simulator has it all. */
 static uint32_t capabilities_of(const kvant_backend_device *device, int compute_capability)
 {
-    int least = device->is_simulated ? CUDA_MMA_CAPABILITY : KVANT_CUDA_FIRST_MMA_IMAGE;
-    return compute_capability >= least ? KVANT_CAPABILITY_INT8_MMA : 0u;
+    int first_mma = device->is_simulated ? CUDA_MMA_CAPABILITY : KVANT_CUDA_FIRST_MMA_IMAGE;
+    int first_bulk = device->is_simulated ? CUDA_BULK_CAPABILITY : KVANT_CUDA_FIRST_BULK_IMAGE;
+    return (compute_capability >= first_mma ? KVANT_CAPABILITY_INT8_MMA : 0u) |
+           (compute_capability >= first_bulk ? KVANT_CAPABILITY_BULK_COPY : 0u);
 }
 
 /* Finds the device and what it can do, before anything is created on it. */

@@ -10,7 +10,8 @@
 
 #define CUDA_LANES 128u
 #define CUDA_WARP 32u
-#define CUDA_MMA_CAPABILITY 80 /* mma.sync.m16n8k32 on 8-bit integers */
+#define CUDA_MMA_CAPABILITY 80  /* mma.sync.m16n8k32 on 8-bit integers, cp.async */
+#define CUDA_BULK_CAPABILITY 90 /* cp.async.bulk */
 #define CUDA_STAGING_SLOTS 4u
 #define CUDA_STAGING_BYTES (UINT64_C(256) << 10) /* of a slot */
 
