@@ -5,13 +5,12 @@
 #include "eval_caches.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 int eval_caches_create(const model_run *run, const eval_text *text, eval_caches *out_caches,
                        tool_error *error)
 {
     eval_caches *c = out_caches;
-    memset(c, 0, sizeof *c);
+    *c = (eval_caches){NULL, NULL, 0};
     size_t count = run->recipes->count;
     c->caches = calloc(count, sizeof(kvant_cache *));
     c->prompt_logits = calloc(count * run->model->shape.vocab_size, sizeof(float));
@@ -34,12 +33,12 @@ int eval_caches_create(const model_run *run, const eval_text *text, eval_caches 
 
 void eval_caches_release(eval_caches *c)
 {
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; c->caches != NULL && i < c->count; i++) {
         kvant_cache_destroy(c->caches[i]);
     }
     free(c->caches);
     free(c->prompt_logits);
-    memset(c, 0, sizeof *c);
+    *c = (eval_caches){NULL, NULL, 0};
 }
 
 int eval_caches_fill(model_run *run, const eval_text *text, uint32_t window, eval_caches *c,
