@@ -186,4 +186,10 @@ kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel ker
                                   uint32_t variants);
 kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch);
 
+/* ---- vulkan_warm_up.c ---- */
+
+/* Dispatches a kernel that is built with nothing to do, and waits. */
+kvant_status kvant_vulkan_warm_up(kvant_backend_device *device, kvant_kernel kernel,
+                                  kvant_variant variant, uint32_t binding_count);
+
 #endif

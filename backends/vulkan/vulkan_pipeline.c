@@ -321,6 +321,9 @@ static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kva
         }
     }
     vk->vkDestroyShaderModule(device->handle, module, NULL);
+    if (status == KVANT_OK && device->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU) {
+        status = kvant_vulkan_warm_up(device, kernel, variant, kernels[kernel].binding_count);
+    }
     return status;
 }
 
