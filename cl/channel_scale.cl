@@ -10,7 +10,7 @@ KV_FN kv_u32 scale_of(const kv_channel_scale_params *p, __global const kv_u32 *s
                       kv_u32 channel)
 {
     kv_u32 low = scratch[p->keys_offset + channel];
-    kv_u32 high = scratch[p->keys_offset + p->groups + channel];
+    kv_u32 high = scratch[p->keys_offset + p->channels + channel];
     if (low > high) {
         return 0x3c00u; /* no tokens: 1 */
     }
@@ -21,7 +21,7 @@ KV_FN kv_u32 scale_of(const kv_channel_scale_params *p, __global const kv_u32 *s
 KV_KERNEL void kvant_channel_scale(const kv_channel_scale_params p,
                                    __global const kv_u32 *scratch, __global kv_u32 *store)
 {
-    const kv_items items = kv_my_items(p.groups / 2u);
+    const kv_items items = kv_my_items(p.channels / 2u);
     for (kv_u32 item = items.begin; item < items.end; item += items.step) {
         store[p.scale_offset + item] =
             scale_of(&p, scratch, 2u * item) | (scale_of(&p, scratch, 2u * item + 1u) << 16);

@@ -97,4 +97,23 @@ KV_FN kv_column kv_event_values(const kv_quantize_params &p, const kv_u32 *sourc
     return values;
 }
 
+/* Extrema of some values, as sortable keys. */
+struct kv_extrema {
+    kv_u32 low = 0xffffffffu;
+    kv_u32 high = 0u;
+};
+
+KV_FN void kv_join(kv_extrema &extrema, const kv_extrema &other)
+{
+    extrema.low = other.low < extrema.low ? other.low : extrema.low;
+    extrema.high = other.high > extrema.high ? other.high : extrema.high;
+}
+
+KV_FN void kv_take(kv_extrema &extrema, kv_f32 x)
+{
+    kv_u32 key = kv_sortable(x);
+    extrema.low = key < extrema.low ? key : extrema.low;
+    extrema.high = key > extrema.high ? key : extrema.high;
+}
+
 #endif

@@ -9,7 +9,7 @@
 static kv_u32 scale_of(const kv_channel_scale_params *p, const kv_u32 *scratch, kv_u32 channel)
 {
     kv_u32 low = scratch[p->keys_offset + channel];
-    kv_u32 high = scratch[p->keys_offset + p->groups + channel];
+    kv_u32 high = scratch[p->keys_offset + p->channels + channel];
     if (low > high) {
         return 0x3c00u; /* no tokens: 1 */
     }
@@ -23,7 +23,7 @@ void kvant_ref_channel_scale(const void *params_words, kv_u32 *const *bindings)
     const kv_u32 *scratch = bindings[0];
     kv_u32 *store = bindings[1];
 
-    for (kv_u32 channel = 0; channel < p->groups; channel += 2u) {
+    for (kv_u32 channel = 0; channel < p->channels; channel += 2u) {
         store[p->scale_offset + channel / 2u] =
             scale_of(p, scratch, channel) | (scale_of(p, scratch, channel + 1u) << 16);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * extrema: the lowest and the highest value of each parameter group of a compression event, as
- * sortable keys: order does not matter, atomics are allowed. Scratch holds 0xffffffff in the plane
- * of the lowest and 0 in the plane of the highest before the launch.
+ * extrema: the lowest and the highest value of each channel of a compression event, as sortable
+ * keys: order does not matter, atomics are allowed. Scratch holds 0xffffffff in the plane of the
+ * lowest and 0 in the plane of the highest before the launch.
  */
 #include "quantize.h"
 
@@ -12,18 +12,15 @@ void kvant_ref_extrema(const void *params_words, kv_u32 *const *bindings)
     const kv_u32 *source = bindings[0];
     const kv_u32 *store = bindings[1];
     kv_u32 *scratch = bindings[2];
-    kv_u32 capacity = (p->tokens + 3u) / 4u * 4u;
 
     for (kv_u32 head = 0; head < p->heads; head++) {
         for (kv_u32 token = 0; token < p->tokens; token++) {
             for (kv_u32 channel = 0; channel < p->dim; channel++) {
                 /* 1. Load */
                 kv_u32 key = kv_sortable(kv_event_value(p, source, store, token, head, channel));
-                /* 2. Group extrema */
-                kv_u32 group = kv_group_index(p->grouping, p->group_length, capacity, p->dim, head,
-                                              token, channel);
-                kv_u32 *low = &scratch[p->keys_offset + group];
-                kv_u32 *high = &scratch[p->keys_offset + p->groups + group];
+                /* 2. Extrema of the channel */
+                kv_u32 *low = &scratch[p->keys_offset + head * p->dim + channel];
+                kv_u32 *high = low + p->heads * p->dim;
                 *low = key < *low ? key : *low;
                 *high = key > *high ? key : *high;
             }

@@ -15,7 +15,7 @@ KV_PARAMS(kv_channel_scale_params);
 kv_u32 scale_of(kv_u32 channel)
 {
     kv_u32 low = scratch[p.keys_offset + channel];
-    kv_u32 high = scratch[p.keys_offset + p.groups + channel];
+    kv_u32 high = scratch[p.keys_offset + p.channels + channel];
     if (low > high) {
         return 0x3c00u; /* no tokens: 1 */
     }
@@ -25,7 +25,7 @@ kv_u32 scale_of(kv_u32 channel)
 
 void main()
 {
-    KV_FOR_ITEMS(item, p.groups / 2u)
+    KV_FOR_ITEMS(item, p.channels / 2u)
     {
         store[p.scale_offset + item] = scale_of(2u * item) | (scale_of(2u * item + 1u) << 16);
     }

@@ -2,8 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * parameters: the extrema of each group of an event to its stored scale and minimum. One item is
- * one group, one word.
+ * parameters: the extrema of each channel of an event to its stored scale and minimum, where a
+ * channel is a group. One item is one channel, one word.
  */
 #include "kernel.glsl"
 
@@ -13,24 +13,14 @@ KV_PARAMS(kv_parameters_params);
 
 void main()
 {
-    KV_FOR_ITEMS(group, p.groups)
+    KV_FOR_ITEMS(channel, p.channels)
     {
         /* 1. Load the keys */
-        kv_u32 low_key = scratch[p.keys_offset + group];
-        kv_u32 high_key = scratch[p.keys_offset + p.groups + group];
+        kv_f32 low = kv_from_sortable(scratch[p.keys_offset + channel]);
+        kv_f32 high = kv_from_sortable(scratch[p.keys_offset + p.channels + channel]);
         /* 2. Scale and minimum */
-        kv_u32 word = 0u;
-        if (low_key <= high_key) {
-            kv_f32 low = kv_from_sortable(low_key);
-            kv_f32 high = kv_from_sortable(high_key);
-            word = p.codec == KV_CODEC_INT8_SYMMETRIC
-                       ? kv_symmetric_param(low, high)
-                       : kv_asymmetric_param(low, high,
-                                             kv_reciprocal_of_qmax(kv_codec_bits(p.codec)));
-        }
-        /* 3. Store */
-        kv_u32 row = group / p.row_length;
-        kv_u32 column = group % p.row_length;
-        store[p.params_offset + row * p.row_stride + p.row_first + column] = word;
+        store[p.params_offset + channel] =
+            kv_group_param(p.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u, low, high,
+                           kv_codec_bits(p.codec));
     }
 }

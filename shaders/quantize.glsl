@@ -79,14 +79,15 @@ kv_u32 kv_event_row(kv_u32 token, kv_u32 head)
 /* What the values of a column are multiplied with: the inverses of its channel scales. */
 kv_column kv_load_factors(kv_u32 head, kv_u32 channel)
 {
-    uvec4 words = uvec4(0x3c003c00u); /* ones */
-    if (p.channel_scale_offset != KV_NO_OFFSET) {
-        kv_u32 at = p.channel_scale_offset + (head * p.dim + channel) / 2u;
-        words = uvec4(store[at], store[at + 1u], store[at + 2u], store[at + 3u]);
-    }
     kv_column factors;
-    factors.even = kv_reciprocals(kv_halves_to_floats(words & 0xffffu));
-    factors.odd = kv_reciprocals(kv_halves_to_floats(words >> 16));
+    factors.even = factors.odd = vec4(1.0f);
+    kv_u32 rounds = p.channel_scale_offset != KV_NO_OFFSET ? 1u : 0u;
+    for (kv_u32 i = 0u; i < rounds; i++) {
+        kv_u32 at = p.channel_scale_offset + (head * p.dim + channel) / 2u;
+        uvec4 words = uvec4(store[at], store[at + 1u], store[at + 2u], store[at + 3u]);
+        factors.even = kv_reciprocals(kv_halves_to_floats(words & 0xffffu));
+        factors.odd = kv_reciprocals(kv_halves_to_floats(words >> 16));
+    }
     return factors;
 }
 
@@ -101,6 +102,29 @@ kv_column kv_event_values(kv_u32 is_plain, kv_u32 row, kv_u32 channel, kv_column
     values.even = even;
     values.odd = odd;
     return values;
+}
+
+/* Extrema of no values, and those with one more value a channel. */
+kv_column kv_no_lowest()
+{
+    kv_column low;
+    low.even = low.odd = vec4(3.0e38f);
+    return low;
+}
+
+kv_column kv_no_highest()
+{
+    kv_column high;
+    high.even = high.odd = vec4(-3.0e38f);
+    return high;
+}
+
+void kv_take(kv_column x, inout kv_column low, inout kv_column high)
+{
+    low.even = min(low.even, x.even);
+    low.odd = min(low.odd, x.odd);
+    high.even = max(high.even, x.even);
+    high.odd = max(high.odd, x.odd);
 }
 
 #endif

@@ -33,7 +33,7 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
             .keys_offset = keys,
         };
         kvant_op_buffers buffers = {i == 0 ? event->k : event->v, place->store, workspace};
-        status = kvant_op_channel_scale(place->cache->context, &buffers, p);
+        status = kvant_op_channel_scale(place->cache->context, &buffers, &p);
     }
     return status;
 }
@@ -143,7 +143,7 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
         .keys_offset = keys,
     };
     kvant_op_buffers buffers = {is_value ? event->v : event->k, place->store, workspace};
-    return kvant_op_quantize(place->cache->context, &buffers, p);
+    return kvant_op_quantize(place->cache->context, &buffers, &p);
 }
 
 kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *event,

@@ -393,24 +393,16 @@ static kvant_status place_all(kvant_layout *layout)
 kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes)
 {
     const kvant_cache_desc *desc = &layout->desc;
-    const kvant_recipe *recipe = &desc->recipe;
     uint32_t capacity = quad(tokens);
     uint64_t splits = (tokens + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS;
     uint64_t rows = (uint64_t)probes * desc->q_heads;
     uint64_t channels =
         (uint64_t)desc->kv_heads * (desc->k_dim > desc->v_dim ? desc->k_dim : desc->v_dim);
 
-    uint64_t groups = group_words(recipe->k.grouping, recipe->k.group_length, capacity, desc->k_dim,
-                                  desc->kv_heads);
-    uint64_t v_groups = group_words(recipe->v.grouping, recipe->v.group_length, capacity,
-                                    desc->v_dim, desc->kv_heads);
-    groups = v_groups > groups ? v_groups : groups;
-    groups = channels > groups ? channels : groups;
-
     placer p = {0, 0};
     uint64_t count = 0;
     kvant_workspace w = {0};
-    w.keys = place(&p, kvant_multiply(groups, 2u), &count);
+    w.keys = place(&p, channels * 2u, &count);
     if (layout->two_classes) {
         w.probes = place(&p, probes, &count);
         w.codes = place(&p, (uint64_t)desc->kv_heads * capacity * (desc->k_dim / 4u), &count);

@@ -318,6 +318,19 @@ KV_FN kv_f32 kv_param_minimum(kv_u32 word, kv_u32 is_symmetric)
     return is_symmetric != 0u ? minimum : kv_f16_to_f32(word >> 16);
 }
 
+/* The largest code of a codec of that many bits, and its reciprocal rounded to nearest. */
+KV_FN kv_f32 kv_qmax(kv_u32 bits)
+{
+    return bits == 2u ? 3.0f : bits == 4u ? 15.0f : 255.0f;
+}
+
+KV_FN kv_f32 kv_reciprocal_of_qmax(kv_u32 bits)
+{
+    return bits == 2u   ? 0.3333333432674407958984375f
+           : bits == 4u ? 0.066666670143604278564453125f
+                        : 3.921568859368562698364257812e-3f;
+}
+
 /* The stored word of an asymmetric group: scale in the low half, minimum in the high half. */
 KV_FN kv_u32 kv_asymmetric_param(kv_f32 low, kv_f32 high, kv_f32 reciprocal_of_qmax)
 {
@@ -332,6 +345,13 @@ KV_FN kv_u32 kv_symmetric_param(kv_f32 low, kv_f32 high)
 {
     KV_EXACT kv_f32 scale = kv_max(kv_abs(low), kv_abs(high)) * 7.87401571869850159e-3f; /* 1/127 */
     return kv_cache_half(scale);
+}
+
+/* The stored word of a group with those extrema. */
+KV_FN kv_u32 kv_group_param(kv_u32 is_symmetric, kv_f32 low, kv_f32 high, kv_u32 bits)
+{
+    return is_symmetric != 0u ? kv_symmetric_param(low, high)
+                              : kv_asymmetric_param(low, high, kv_reciprocal_of_qmax(bits));
 }
 
 /* The inverse of a stored scale; 0 for a degenerate group. */
@@ -367,19 +387,6 @@ KV_FN kv_f32 kv_dequantized(kv_u32 code, kv_f32 scale, kv_f32 minimum)
     KV_EXACT kv_f32 y = KV_F32(KV_I32(code)) * scale;
     y = y + minimum;
     return y;
-}
-
-/* The largest code of a codec of that many bits, and its reciprocal rounded to nearest. */
-KV_FN kv_f32 kv_qmax(kv_u32 bits)
-{
-    return bits == 2u ? 3.0f : bits == 4u ? 15.0f : 255.0f;
-}
-
-KV_FN kv_f32 kv_reciprocal_of_qmax(kv_u32 bits)
-{
-    return bits == 2u   ? 0.3333333432674407958984375f
-           : bits == 4u ? 0.066666670143604278564453125f
-                        : 3.921568859368562698364257812e-3f;
 }
 
 /* ---- integer operands of attention ------------------------------------------------------------- */

@@ -34,10 +34,16 @@
 #define KV_SALIENCY_PAIRS(lanes) ((lanes) == 1u ? 128u : KV_ROWS)
 
 /* Work-groups of few lanes are those of a CPU, which does better with few long items: whole rows in
- * append and finite, KV_BLOCK_TOKENS of 8 channels in encode, KV_EXTREMA_ROWS rows in extrema. */
+ * append and finite, KV_BLOCK_TOKENS tokens in extrema and encode. */
 #define KV_IS_NARROW(lanes) ((lanes) <= 8u)
 #define KV_BLOCK_TOKENS(lanes) (KV_IS_NARROW(lanes) ? 32u : 4u)
-#define KV_EXTREMA_ROWS(lanes) (KV_IS_NARROW(lanes) ? 4u : 1u)
+/* Tokens, and heads, whose extrema a lane has found before it joins them with those of others. */
+#define KV_RUN_TOKENS(lanes) (KV_BLOCK_TOKENS(lanes) * 8u)
+#define KV_RUN_HEADS(lanes) ((lanes) == 1u ? 16u : 1u)
+/* Heads of which the lanes of a work-group take 4 tokens at a time, in octets of channels. A lane of a
+ * CPU takes one alone. */
+#define KV_TILE_HEADS(lanes, octets)                                                               \
+    (!KV_IS_NARROW(lanes) && (lanes) > (octets) ? (lanes) / (octets) : 1u)
 
 /* ---- codecs ---- */
 #define KV_CODEC_NONE 0u
@@ -190,6 +196,13 @@ KV_FN kv_u32 kv_group_count(kv_u32 grouping, kv_u32 group_length, kv_u32 capacit
         return heads * kv_groups_along(capacity, group_length) * dim;
     }
     return heads * dim;
+}
+
+/* Whether encode makes the parameters of its groups itself: a group is then a part of what one
+ * work-group reads. A group that is a whole channel of the segment has them from kernels before. */
+KV_FN kv_u32 kv_groups_are_local(kv_u32 grouping)
+{
+    return grouping != KV_GROUP_CHANNEL_SEGMENT ? 1u : 0u;
 }
 
 /* Whether the groups run along channels (parameters per channel), not along a token. */

@@ -102,9 +102,7 @@ KV_STRUCT_END(kv_positions_params)
 
 /* extrema, encode: one tensor (K or V) of a compression event. The event's token i is row
  * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
- * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head.
- * Keys are those of the event alone: its groups are numbered by kv_group_index with the event's
- * token i and the event's capacity, its tokens rounded up to 4. */
+ * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head. */
 KV_STRUCT_BEGIN(kv_quantize_params)
     kv_view source;
     kv_u32 indices_offset; /* in the store; KV_NO_OFFSET: rows in order */
@@ -122,27 +120,23 @@ KV_STRUCT_BEGIN(kv_quantize_params)
     kv_u32 channel_scale_offset; /* halves [head][dim] in the store, or KV_NO_OFFSET */
     kv_u32 params_offset;        /* in the store */
     kv_u32 codes_offset;         /* in the store */
-    kv_u32 keys_offset;          /* in scratch: lowest key of each group, then highest of each */
-    kv_u32 groups;               /* number of groups of the event: distance of the two planes */
+    kv_u32 keys_offset; /* in scratch: lowest key of each channel [head][dim], then highest of each */
 KV_STRUCT_END(kv_quantize_params)
 
 /* channel_scale: store halves [i] = sqrt(largest magnitude of channel i), 1 for a zero channel */
 KV_STRUCT_BEGIN(kv_channel_scale_params)
-    kv_u32 keys_offset; /* in scratch, as extrema leaves them for KV_GROUP_CHANNEL_SEGMENT */
-    kv_u32 groups;
+    kv_u32 keys_offset; /* in scratch, as extrema leaves them */
+    kv_u32 channels;    /* of all heads */
     kv_u32 scale_offset; /* in the store */
 KV_STRUCT_END(kv_channel_scale_params)
 
-/* parameters: keys of the event's group g = row * row_length + i to the stored word
- * row * row_stride + row_first + i. A group without tokens (lowest > highest) gets 0. */
+/* parameters: the keys of each channel to its stored word, in a segment whose groups are its
+ * channels */
 KV_STRUCT_BEGIN(kv_parameters_params)
-    kv_u32 keys_offset;
-    kv_u32 groups;
+    kv_u32 keys_offset; /* in scratch, as extrema leaves them */
+    kv_u32 channels;    /* of all heads */
     kv_u32 params_offset;
     kv_u32 codec;
-    kv_u32 row_length;
-    kv_u32 row_stride;
-    kv_u32 row_first;
 KV_STRUCT_END(kv_parameters_params)
 
 /* dequantize: tokens [token, token + tokens) of a quantized or f16 tensor to rows 0.. of the view */

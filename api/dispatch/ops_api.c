@@ -69,10 +69,7 @@ uint64_t kvant_quantize_scratch_bytes(const kvant_quantize_desc *desc)
     if (check_quantize_shape(desc, false) != KVANT_OK) {
         return 0;
     }
-    uint64_t groups = kvant_event_groups((uint32_t)desc->grouping, desc->group_length, desc->tokens,
-                                         desc->heads, desc->dim);
-    uint64_t channels = (uint64_t)desc->heads * desc->dim;
-    return (groups > channels ? groups : channels) * 8u;
+    return (uint64_t)desc->heads * desc->dim * 8u; /* two keys a channel */
 }
 
 uint64_t kvant_quantize_code_words(const kvant_quantize_desc *desc)
@@ -177,7 +174,8 @@ kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_de
         return status;
     }
     kvant_op_buffers buffers = {source.buffer, desc->store, desc->scratch};
-    return kvant_op_channel_scale(context, &buffers, quantize_params(desc, &source));
+    kv_quantize_params p = quantize_params(desc, &source);
+    return kvant_op_channel_scale(context, &buffers, &p);
 }
 
 kvant_status kvant_quantize(kvant_context *context, const kvant_quantize_desc *desc)
@@ -191,7 +189,8 @@ kvant_status kvant_quantize(kvant_context *context, const kvant_quantize_desc *d
         return status;
     }
     kvant_op_buffers buffers = {source.buffer, desc->store, desc->scratch};
-    return kvant_op_quantize(context, &buffers, quantize_params(desc, &source));
+    kv_quantize_params p = quantize_params(desc, &source);
+    return kvant_op_quantize(context, &buffers, &p);
 }
 
 kvant_status kvant_dequantize(kvant_context *context, const kvant_quantize_desc *desc)

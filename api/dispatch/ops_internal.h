@@ -17,18 +17,14 @@ typedef struct {
     kvant_buffer *scratch;
 } kvant_op_buffers;
 
-/* Groups of an event of that many tokens. */
-uint32_t kvant_event_groups(uint32_t grouping, uint32_t group_length, uint32_t tokens,
-                            uint32_t heads, uint32_t dim);
-
-/* extrema, parameters, encode. p->groups is filled in. */
+/* Parameters and codes of an event's tokens. */
 kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *buffers,
-                               kv_quantize_params p);
+                               const kv_quantize_params *p);
 
-/* Channel scales of an event's tokens to p.channel_scale_offset; p's codec and grouping are not
+/* Channel scales of an event's tokens to p->channel_scale_offset; p's codec and grouping are not
  * used. */
 kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffers *buffers,
-                                    kv_quantize_params p);
+                                    const kv_quantize_params *p);
 
 /* Quantizes the keys to int8 in scratch and runs the saliency kernels up to the scores. Probe
  * positions are in scratch already. p.codes_offset .. p.scores_offset place everything. */

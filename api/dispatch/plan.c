@@ -18,18 +18,35 @@ static uint64_t columns_of(uint32_t dim)
     return divide_up(dim, 8u);
 }
 
+/* Columns of a head that are items of their own: a lone lane takes all of them. */
+static uint64_t column_items(const kv_quantize_params *p, uint32_t lanes)
+{
+    return p->heads * (lanes == 1u ? 1u : columns_of(p->dim));
+}
+
 static uint64_t extrema_items(const kv_quantize_params *p, uint32_t lanes)
 {
-    if (kv_is_channelwise(p->grouping) != 0u) {
-        return p->heads * columns_of(p->dim) * divide_up(p->tokens, KV_CHUNK);
-    }
-    uint64_t rows = divide_up(p->tokens, KV_EXTREMA_ROWS(lanes)) * p->heads;
-    return KV_IS_NARROW(lanes) ? rows : rows * columns_of(p->dim);
+    uint64_t runs = divide_up(p->tokens, KV_RUN_TOKENS(lanes));
+    return divide_up(column_items(p, lanes), KV_RUN_HEADS(lanes)) * runs;
 }
 
 static uint64_t encode_items(const kv_quantize_params *p, uint32_t lanes)
 {
-    return p->heads * columns_of(p->dim) * divide_up(p->tokens, KV_BLOCK_TOKENS(lanes));
+    if (p->grouping == KV_GROUP_CHANNEL_SEGMENT) {
+        return column_items(p, lanes) * divide_up(p->tokens, KV_BLOCK_TOKENS(lanes));
+    }
+    if (p->grouping == KV_GROUP_CHANNEL_TOKENS) {
+        return column_items(p, lanes) * divide_up(p->tokens, p->group_length);
+    }
+    if (lanes == 1u) {
+        return (p->grouping == KV_GROUP_TOKEN ? 1u : p->heads) *
+               divide_up(p->tokens, KV_BLOCK_TOKENS(lanes));
+    }
+    uint64_t heads = p->grouping == KV_GROUP_TOKEN
+                         ? p->heads
+                         : KV_TILE_HEADS(lanes, (uint32_t)columns_of(p->dim));
+    uint64_t tiles = divide_up(p->heads, heads) * divide_up(p->tokens, KV_TOKEN_QUAD);
+    return KV_IS_NARROW(lanes) ? tiles : tiles * lanes;
 }
 
 static uint64_t append_items(const kv_append_params *p, uint32_t lanes)
@@ -67,9 +84,9 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     case KVANT_KERNEL_extrema:
         return extrema_items(params, lanes);
     case KVANT_KERNEL_channel_scale:
-        return ((const kv_channel_scale_params *)params)->groups / 2u;
+        return ((const kv_channel_scale_params *)params)->channels / 2u;
     case KVANT_KERNEL_parameters:
-        return ((const kv_parameters_params *)params)->groups;
+        return ((const kv_parameters_params *)params)->channels;
     case KVANT_KERNEL_encode:
         return encode_items(params, lanes);
     case KVANT_KERNEL_dequantize: {

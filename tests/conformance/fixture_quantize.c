@@ -72,46 +72,12 @@ static kv_u32 add_indices(kvant_trial *trial, const kvant_event *e, kv_quantize_
     return rows;
 }
 
-static kv_u32 add_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 groups)
+static kv_u32 add_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 channels)
 {
-    kv_u32 offset = kvant_trial_region(trial, scratch, 2u * groups);
-    kvant_trial_fill(scratch, offset, groups, 0xffffffffu);
-    kvant_trial_fill(scratch, offset + groups, groups, 0u);
+    kv_u32 offset = kvant_trial_region(trial, scratch, 2u * channels);
+    kvant_trial_fill(scratch, offset, channels, 0xffffffffu);
+    kvant_trial_fill(scratch, offset + channels, channels, 0u);
     return offset;
-}
-
-/* Where the event's groups go among those of the segment. */
-static void place_parameters(const kvant_event *e, kv_parameters_params *p)
-{
-    kv_u32 event_capacity = (e->tokens + 3u) / 4u * 4u;
-    kv_u32 along = kv_groups_along(e->dim, e->group_length != 0u ? e->group_length : e->dim);
-    switch (e->grouping) {
-    case KV_GROUP_TOKEN:
-        p->row_length = event_capacity;
-        p->row_stride = e->capacity;
-        p->row_first = e->token;
-        break;
-    case KV_GROUP_TOKEN_HEAD:
-        p->row_length = event_capacity;
-        p->row_stride = e->capacity;
-        p->row_first = e->token;
-        break;
-    case KV_GROUP_TOKEN_CHANNELS:
-        p->row_length = event_capacity * along;
-        p->row_stride = e->capacity * along;
-        p->row_first = e->token * along;
-        break;
-    case KV_GROUP_CHANNEL_TOKENS:
-        p->row_length = kv_groups_along(event_capacity, e->group_length) * e->dim;
-        p->row_stride = kv_groups_along(e->capacity, e->group_length) * e->dim;
-        p->row_first = e->token / e->group_length * e->dim;
-        break;
-    default:
-        p->row_length = e->heads * e->dim;
-        p->row_stride = p->row_length;
-        p->row_first = 0u;
-        break;
-    }
 }
 
 static kvant_event_target add_target(kvant_trial *trial, const kvant_event *e,
@@ -150,14 +116,12 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
     /* the channel scales, from the extrema of each channel */
     plan->has_channel_scale = e->has_channel_scale;
     plan->scale_extrema = p;
-    plan->scale_extrema.grouping = KV_GROUP_CHANNEL_SEGMENT;
     plan->scale_extrema.channel_scale_offset = KV_NO_OFFSET;
-    plan->scale_extrema.groups = e->heads * e->dim;
     if (e->has_channel_scale) {
         plan->scale_extrema.keys_offset = add_keys(trial, scratch, e->heads * e->dim);
         plan->channel_scale = (kv_channel_scale_params){
             .keys_offset = plan->scale_extrema.keys_offset,
-            .groups = e->heads * e->dim,
+            .channels = e->heads * e->dim,
             .scale_offset = target.channel_scale_offset,
         };
     }
@@ -165,17 +129,14 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
     p.channel_scale_offset = e->has_channel_scale ? target.channel_scale_offset : KV_NO_OFFSET;
     p.params_offset = target.params_offset;
     p.codes_offset = target.codes_offset;
-    p.groups =
-        kv_group_count(e->grouping, e->group_length, (e->tokens + 3u) / 4u * 4u, e->dim, e->heads);
-    p.keys_offset = add_keys(trial, scratch, p.groups);
+    p.keys_offset = add_keys(trial, scratch, e->heads * e->dim);
     plan->quantize = p;
     plan->parameters = (kv_parameters_params){
         .keys_offset = p.keys_offset,
-        .groups = p.groups,
+        .channels = e->heads * e->dim,
         .params_offset = p.params_offset,
         .codec = p.codec,
     };
-    place_parameters(e, &plan->parameters);
     plan->dequantize = (kv_dequantize_params){
         .tokens = e->tokens,
         .token = e->token,
@@ -204,9 +165,11 @@ void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_ker
         (only == KVANT_KERNEL_channel_scale ? chosen : rest)(trial, KVANT_KERNEL_channel_scale,
                                                              &plan->channel_scale, finish);
     }
-    run(trial, KVANT_KERNEL_extrema, &plan->quantize, extrema);
-    (only == KVANT_KERNEL_parameters ? chosen : rest)(trial, KVANT_KERNEL_parameters,
-                                                      &plan->parameters, finish);
+    if (kv_groups_are_local(plan->quantize.grouping) == 0u) {
+        run(trial, KVANT_KERNEL_extrema, &plan->quantize, extrema);
+        (only == KVANT_KERNEL_parameters ? chosen : rest)(trial, KVANT_KERNEL_parameters,
+                                                          &plan->parameters, finish);
+    }
     (only == KVANT_KERNEL_encode ? chosen : rest)(trial, KVANT_KERNEL_encode, &plan->quantize,
                                                   encode);
 }
