@@ -45,8 +45,8 @@ static kvant_status quantize(kvant_context *context, kvant_work work,
         kvant_buffer *parameters[2] = {buffers->scratch, buffers->store};
         status = find_extrema(context, work, buffers, p);
         if (status == KVANT_OK) {
-            status = kvant_launch_as(context, work, KVANT_KERNEL_parameters, &channels, parameters,
-                                     2);
+            status =
+                kvant_launch_as(context, work, KVANT_KERNEL_parameters, &channels, parameters, 2);
         }
     }
     kvant_buffer *encode[2] = {buffers->source, buffers->store};

@@ -33,6 +33,8 @@ static void make_empty(kvant_kernel kernel, any_params *params)
     switch (kernel) {
     case KVANT_KERNEL_encode:
         params->encode.codec = KV_CODEC_INT8;
+        params->encode.heads = 1;
+        params->encode.dim = 8;
         break;
     case KVANT_KERNEL_saliency_queries:
     case KVANT_KERNEL_saliency_rows:
