@@ -13,8 +13,6 @@
 
 #include "lang.h"
 
-#define KV_F16_MAX 65504.0f
-
 /* ---- conversions ------------------------------------------------------------------------- */
 
 /* The fp32 value of an IEEE half. Subnormal halves become normal floats; exact. */
