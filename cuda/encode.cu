@@ -157,7 +157,7 @@ KV_FN void kv_encode_channels(const kv_quantize_params &p, const kv_u32 *source,
 
 /* What the lanes of a block do together: up to 4 tokens of the event from `first` on, in some heads
  * from `head` on. An octet is 8 channels of one of the heads. */
-struct kv_tile {
+struct kv_token_tile {
     kv_u32 first;
     kv_u32 head;
     kv_u32 octets;
@@ -169,7 +169,7 @@ struct kv_tile {
 /* The extrema of the tile's octets, a slot an octet; or, where all heads share a group, of what each
  * lane has read, a slot a lane. */
 KV_FN void kv_octet_extrema(const kv_quantize_params &p, const kv_u32 *source, const kv_u32 *store,
-                            const kv_tile &tile, kv_encode_shared &shared)
+                            const kv_token_tile &tile, kv_encode_shared &shared)
 {
     kv_extrema extrema[KV_TILE];
     for (kv_u32 i = threadIdx.x; i < tile.octets; i += blockDim.x) {
@@ -197,7 +197,7 @@ KV_FN void kv_octet_extrema(const kv_quantize_params &p, const kv_u32 *source, c
 }
 
 /* 2. Parameters of the tile's groups, from the extrema of their slots, to the store */
-KV_FN void kv_token_parameters(const kv_quantize_params &p, const kv_tile &tile, kv_u32 *store,
+KV_FN void kv_token_parameters(const kv_quantize_params &p, const kv_token_tile &tile, kv_u32 *store,
                                kv_encode_shared &shared)
 {
     bool is_shared = p.grouping == KV_GROUP_TOKEN;
@@ -225,7 +225,7 @@ KV_FN void kv_token_parameters(const kv_quantize_params &p, const kv_tile &tile,
 }
 
 KV_FN void kv_encode_octets(const kv_quantize_params &p, const kv_u32 *source,
-                            const kv_tile &tile, const kv_encode_shared &shared, kv_u32 *store)
+                            const kv_token_tile &tile, const kv_encode_shared &shared, kv_u32 *store)
 {
     for (kv_u32 i = threadIdx.x; i < tile.octets; i += blockDim.x) {
         kv_u32 head = tile.head + i / tile.parts;
@@ -246,7 +246,7 @@ KV_FN void kv_encode_octets(const kv_quantize_params &p, const kv_u32 *source,
 KV_FN void kv_encode_tokens(const kv_quantize_params &p, const kv_u32 *source, kv_u32 *store,
                             kv_encode_shared &shared)
 {
-    kv_tile tile;
+    kv_token_tile tile;
     tile.parts = p.dim / KV_OCTET;
     tile.span =
         p.grouping == KV_GROUP_TOKEN_CHANNELS ? p.group_length / KV_OCTET : tile.parts;

@@ -169,7 +169,7 @@ void encode_channels(kv_u32 is_plain, kv_u32 head, kv_u32 first, kv_u32 channel,
 
 /* Up to 4 tokens of the event from `first` on, in some heads from `head` on. An octet is 8 channels of
  * one of the heads. */
-struct kv_tile {
+struct kv_token_tile {
     kv_u32 first;
     kv_u32 tokens;
     kv_u32 head;
@@ -179,7 +179,7 @@ struct kv_tile {
 };
 
 /* The extrema of 8 channels of the tile's tokens, joined with what is known of the tokens. */
-void take_octet(kv_u32 is_plain, kv_tile tile, kv_u32 head, kv_u32 channel, kv_column factors,
+void take_octet(kv_u32 is_plain, kv_token_tile tile, kv_u32 head, kv_u32 channel, kv_column factors,
                 inout vec4 low, inout vec4 high)
 {
     for (kv_u32 t = 0u; t < TILE; t++) {
@@ -194,7 +194,7 @@ void take_octet(kv_u32 is_plain, kv_tile tile, kv_u32 head, kv_u32 channel, kv_c
 }
 
 /* The words of one token's group to the store. */
-void store_token_word(kv_tile tile, kv_u32 head, kv_u32 t, kv_u32 group, kv_u32 word)
+void store_token_word(kv_token_tile tile, kv_u32 head, kv_u32 t, kv_u32 group, kv_u32 word)
 {
     store[p.params_offset + kv_group_index(p.grouping, p.group_length, p.capacity, p.dim, head,
                                            p.token + tile.first + t, group * p.group_length)] = word;
@@ -216,7 +216,7 @@ kv_token_numbers token_numbers(uvec4 words)
 }
 
 /* The codes of 8 channels of a tile. */
-void encode_octet(kv_u32 is_plain, kv_tile tile, kv_u32 head, kv_u32 channel, kv_column factors,
+void encode_octet(kv_u32 is_plain, kv_token_tile tile, kv_u32 head, kv_u32 channel, kv_column factors,
                   kv_token_numbers numbers)
 {
     kv_column minima[TILE];
@@ -229,7 +229,7 @@ void encode_octet(kv_u32 is_plain, kv_tile tile, kv_u32 head, kv_u32 channel, kv
 }
 
 /* One lane alone: group after group of the tile. */
-void encode_alone(kv_u32 is_plain, kv_tile tile)
+void encode_alone(kv_u32 is_plain, kv_token_tile tile)
 {
     kv_u32 parts = p.dim / KV_COLUMN;
     kv_u32 heads = tile.octets / parts;
@@ -259,7 +259,7 @@ void encode_alone(kv_u32 is_plain, kv_tile tile)
 
 /* The extrema of the tile's octets, a slot an octet; or, where all heads share a group, of what each
  * lane has read, a slot a lane. */
-void octet_extrema(kv_u32 is_plain, kv_tile tile)
+void octet_extrema(kv_u32 is_plain, kv_token_tile tile)
 {
     kv_u32 parts = p.dim / KV_COLUMN;
     vec4 low = vec4(NO_LOWEST);
@@ -284,7 +284,7 @@ void octet_extrema(kv_u32 is_plain, kv_tile tile)
 }
 
 /* 2. Parameters of the tile's groups, from the extrema of their slots, to the store */
-void token_parameters(kv_tile tile)
+void token_parameters(kv_token_tile tile)
 {
     kv_u32 parts = p.dim / KV_COLUMN;
     bool is_shared = p.grouping == KV_GROUP_TOKEN;
@@ -309,7 +309,7 @@ void token_parameters(kv_tile tile)
     }
 }
 
-void encode_octets(kv_u32 is_plain, kv_tile tile)
+void encode_octets(kv_u32 is_plain, kv_token_tile tile)
 {
     kv_u32 parts = p.dim / KV_COLUMN;
     KV_FOR_LANES(i, tile.octets)
@@ -327,10 +327,10 @@ void encode_octets(kv_u32 is_plain, kv_tile tile)
 }
 
 /* Tile `i`, `heads` heads of 4 tokens. */
-kv_tile tile_of(kv_u32 i, kv_u32 heads, kv_u32 columns)
+kv_token_tile tile_of(kv_u32 i, kv_u32 heads, kv_u32 columns)
 {
     kv_u32 parts = p.dim / KV_COLUMN;
-    kv_tile tile;
+    kv_token_tile tile;
     tile.first = i / columns * TILE;
     tile.tokens = kv_min_u32(p.tokens - tile.first, TILE);
     tile.head = i % columns * heads;
@@ -365,7 +365,7 @@ void main()
         return;
     }
     for (kv_u32 i = gl_WorkGroupID.x; i < tiles; i += gl_NumWorkGroups.x) {
-        kv_tile tile = tile_of(i, heads, columns);
+        kv_token_tile tile = tile_of(i, heads, columns);
         octet_extrema(is_plain, tile);
         barrier();
         token_parameters(tile);
