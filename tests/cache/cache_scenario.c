@@ -183,3 +183,46 @@ void scenario_release(scenario_result *result)
     free(result->outputs);
     result->outputs = NULL;
 }
+
+scenario_session scenario_begin(kvant_context *context, const scenario *s)
+{
+    scenario_session session = {.context = context, .out = {.dtype = KVANT_F32}};
+    kvant_cache_desc desc = scenario_desc(s);
+    expect_ok(kvant_cache_create(context, &desc, &session.cache), "create");
+    for (int i = 0; i < 3; i++) {
+        session.inputs[i] = scenario_upload(context, s, i, 0, 1, 0, s->prefill);
+    }
+    expect_ok(
+        kvant_buffer_create(context, (uint64_t)s->q_heads * s->v_dim * 4, &session.out.buffer),
+        "buffer_create");
+    return session;
+}
+
+void scenario_prefill(const scenario_session *session, const scenario *s)
+{
+    expect_ok(kvant_cache_prefill(session->cache, 0, 0, s->prefill, &session->inputs[0],
+                                  &session->inputs[1], &session->inputs[2]),
+              "prefill");
+}
+
+void scenario_steps(const scenario_session *session, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        expect_ok(
+            kvant_cache_append(session->cache, 0, 0, 1, &session->inputs[0], &session->inputs[1]),
+            "append");
+        expect_ok(kvant_cache_attend(session->cache, 0, 0, 1, 1, &session->inputs[2], &session->out,
+                                     NULL),
+                  "attend");
+    }
+}
+
+void scenario_end(scenario_session *session)
+{
+    for (int i = 0; i < 3; i++) {
+        kvant_buffer_destroy(session->inputs[i].buffer);
+    }
+    kvant_buffer_destroy(session->out.buffer);
+    kvant_cache_destroy(session->cache);
+    kvant_context_destroy(session->context);
+}

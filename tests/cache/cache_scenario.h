@@ -51,4 +51,21 @@ kvant_tensor scenario_upload(kvant_context *context, const scenario *s, int whic
 
 kvant_cache_desc scenario_desc(const scenario *s);
 
+/* A cache of the scenario, with the prompt's K, V and Q on the device and room for a step's output. */
+typedef struct {
+    kvant_context *context;
+    kvant_cache *cache;
+    kvant_tensor inputs[3];
+    kvant_tensor out;
+} scenario_session;
+
+/* Begins one on the context, which it takes; nothing is in the cache yet. */
+scenario_session scenario_begin(kvant_context *context, const scenario *s);
+
+/* The prompt, then steps that each append its first token and attend with its first query. */
+void scenario_prefill(const scenario_session *session, const scenario *s);
+void scenario_steps(const scenario_session *session, uint32_t count);
+
+void scenario_end(scenario_session *session);
+
 #endif

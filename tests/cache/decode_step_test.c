@@ -63,17 +63,9 @@ static void decode_on(const char *backend, const char *recipe)
         return;
     }
     scenario s = {recipe, 1, 4, 2, 32, 32, 150, 420, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_SANITISE};
-    kvant_cache_desc cache_desc = scenario_desc(&s);
-    kvant_cache *cache = NULL;
     assert_int_equal(kvant_context_prepare(context), KVANT_OK);
-    assert_int_equal(kvant_cache_create(context, &cache_desc, &cache), KVANT_OK);
-    kvant_tensor t[3];
-    for (int i = 0; i < 3; i++) {
-        t[i] = scenario_upload(context, &s, i, 0, 1, 0, s.prefill);
-    }
-    kvant_tensor out = {.dtype = KVANT_F32};
-    assert_int_equal(kvant_buffer_create(context, 4 * 32 * 4, &out.buffer), KVANT_OK);
-    assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]), KVANT_OK);
+    scenario_session session = scenario_begin(context, &s);
+    scenario_prefill(&session, &s);
 
     kvant_context_stats before = KVANT_CONTEXT_STATS_INIT;
     kvant_context_stats after = KVANT_CONTEXT_STATS_INIT;
@@ -92,8 +84,7 @@ static void decode_on(const char *backend, const char *recipe)
         if (is_alone) {
             forget();
         }
-        assert_int_equal(kvant_cache_append(cache, 0, 0, 1, &t[0], &t[1]), KVANT_OK);
-        assert_int_equal(kvant_cache_attend(cache, 0, 0, 1, 1, &t[2], &out, NULL), KVANT_OK);
+        scenario_steps(&session, 1);
         if (is_alone && step != 0) {
             assert_asks_nothing(backend, recipe, step);
         }
@@ -108,12 +99,7 @@ static void decode_on(const char *backend, const char *recipe)
     print_message("%s, %s: %.1f launches a step\n", backend, recipe,
                   (double)(after.launches - before.launches) / (double)(s.decode / 2));
 
-    for (int i = 0; i < 3; i++) {
-        kvant_buffer_destroy(t[i].buffer);
-    }
-    kvant_buffer_destroy(out.buffer);
-    kvant_cache_destroy(cache);
-    kvant_context_destroy(context);
+    scenario_end(&session);
 }
 
 static void steps_allocate_nothing(void **state)

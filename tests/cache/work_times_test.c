@@ -8,55 +8,10 @@
 #include "../support/cmocka_headers.h"
 #include "cache_scenario.h"
 
-typedef struct {
-    kvant_context *context;
-    kvant_cache *cache;
-    kvant_tensor inputs[3];
-    kvant_tensor out;
-} fixture;
-
 static const scenario shape = {"zipcache", 1,   4, 2,         32,   32,
                                150,        210, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_SANITISE};
 
-static int open_fixture(fixture *f, const char *backend)
-{
-    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
-    desc.backend = backend;
-    if (kvant_context_create(&desc, &f->context) != KVANT_OK) {
-        print_message("skipped %s: %s\n", backend, kvant_last_message());
-        return 0;
-    }
-    kvant_cache_desc cache = scenario_desc(&shape);
-    assert_int_equal(kvant_cache_create(f->context, &cache, &f->cache), KVANT_OK);
-    for (int i = 0; i < 3; i++) {
-        f->inputs[i] = scenario_upload(f->context, &shape, i, 0, 1, 0, shape.prefill);
-    }
-    f->out = (kvant_tensor){.dtype = KVANT_F32};
-    assert_int_equal(kvant_buffer_create(f->context, 4 * 32 * 4, &f->out.buffer), KVANT_OK);
-    return 1;
-}
-
-static void close_fixture(fixture *f)
-{
-    for (int i = 0; i < 3; i++) {
-        kvant_buffer_destroy(f->inputs[i].buffer);
-    }
-    kvant_buffer_destroy(f->out.buffer);
-    kvant_cache_destroy(f->cache);
-    kvant_context_destroy(f->context);
-}
-
-static void step(const fixture *f, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        assert_int_equal(kvant_cache_append(f->cache, 0, 0, 1, &f->inputs[0], &f->inputs[1]),
-                         KVANT_OK);
-        assert_int_equal(kvant_cache_attend(f->cache, 0, 0, 1, 1, &f->inputs[2], &f->out, NULL),
-                         KVANT_OK);
-    }
-}
-
-static uint64_t waits_of_work_times(const fixture *f)
+static uint64_t waits_of_work_times(const scenario_session *f)
 {
     kvant_context_stats before = KVANT_CONTEXT_STATS_INIT;
     kvant_context_stats after = KVANT_CONTEXT_STATS_INIT;
@@ -70,22 +25,21 @@ static uint64_t waits_of_work_times(const fixture *f)
 static void count_on(const char *backend)
 {
     enum { STEPS = 200, AT_ONCE = 511 }; /* commands whose stamps are kept */
-    fixture f = {0};
-    if (!open_fixture(&f, backend)) {
+    kvant_context *context = scenario_open(backend);
+    if (context == NULL) {
         return;
     }
+    scenario_session f = scenario_begin(context, &shape);
     kvant_context_stats before = KVANT_CONTEXT_STATS_INIT;
     kvant_context_stats after = KVANT_CONTEXT_STATS_INIT;
     kvant_work_times times = KVANT_WORK_TIMES_INIT;
-    assert_int_equal(
-        kvant_cache_prefill(f.cache, 0, 0, shape.prefill, &f.inputs[0], &f.inputs[1], &f.inputs[2]),
-        KVANT_OK);
+    scenario_prefill(&f, &shape);
     assert_int_equal(kvant_context_work_times(f.context, &times), KVANT_OK);
     assert_true(times.commands[KVANT_WORK_QUANTIZE] == 0); /* timing was off */
 
     assert_int_equal(kvant_context_timing(f.context, 1), KVANT_OK);
     assert_int_equal(kvant_context_get_stats(f.context, &before), KVANT_OK);
-    step(&f, STEPS);
+    scenario_steps(&f, STEPS);
     assert_int_equal(kvant_context_get_stats(f.context, &after), KVANT_OK);
     assert_int_equal(kvant_context_work_times(f.context, &times), KVANT_OK);
     uint64_t launches = 0;
@@ -107,18 +61,18 @@ static void count_on(const char *backend)
     assert_true(after.submissions >= before.submissions);
     assert_true(after.synchronizations - before.synchronizations == (timed - 1) / AT_ONCE);
     assert_true(waits_of_work_times(&f) == 0); /* nothing new */
-    step(&f, 1);
+    scenario_steps(&f, 1);
     assert_true(waits_of_work_times(&f) == 1);
 
     assert_int_equal(kvant_context_timing(f.context, 0), KVANT_OK);
     kvant_work_times later = KVANT_WORK_TIMES_INIT;
-    step(&f, 3);
+    scenario_steps(&f, 3);
     assert_int_equal(kvant_context_work_times(f.context, &later), KVANT_OK);
     assert_true(later.commands[KVANT_WORK_ATTENTION] == STEPS + 1);
     assert_int_equal(kvant_context_timing(f.context, 1), KVANT_OK);
     assert_int_equal(kvant_context_work_times(f.context, &later), KVANT_OK);
     assert_true(later.commands[KVANT_WORK_ATTENTION] == 0);
-    close_fixture(&f);
+    scenario_end(&f);
 }
 
 static void every_command_counts_once(void **state)
@@ -134,8 +88,7 @@ static void every_command_counts_once(void **state)
 static void saliency_counts_as_one(void **state)
 {
     (void)state;
-    fixture f = {0};
-    assert_true(open_fixture(&f, "host"));
+    scenario_session f = scenario_begin(scenario_open("host"), &shape);
     kvant_saliency_desc desc = KVANT_SALIENCY_DESC_INIT;
     desc.keys = f.inputs[0];
     desc.queries = f.inputs[2];
@@ -159,20 +112,19 @@ static void saliency_counts_as_one(void **state)
     assert_int_equal(times.commands[KVANT_WORK_QUANTIZE], 0);
     kvant_buffer_destroy(desc.scratch);
     kvant_buffer_destroy(desc.scores);
-    close_fixture(&f);
+    scenario_end(&f);
 }
 
 static void bad_arguments_are_refused(void **state)
 {
     (void)state;
-    fixture f = {0};
-    assert_true(open_fixture(&f, "host"));
+    scenario_session f = scenario_begin(scenario_open("host"), &shape);
     kvant_work_times times = {0};
     assert_int_equal(kvant_context_timing(NULL, 1), KVANT_ERROR_INVALID_ARGUMENT);
     assert_int_equal(kvant_context_work_times(NULL, &times), KVANT_ERROR_INVALID_ARGUMENT);
     assert_int_equal(kvant_context_work_times(f.context, NULL), KVANT_ERROR_INVALID_ARGUMENT);
     assert_int_equal(kvant_context_work_times(f.context, &times), KVANT_ERROR_INVALID_ARGUMENT);
-    close_fixture(&f);
+    scenario_end(&f);
 }
 
 int main(void)

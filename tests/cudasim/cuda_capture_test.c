@@ -14,42 +14,30 @@ enum { PREFILL = 70, STEPS = 36 };
 /* Decodes with every step under capture, or with none. */
 static void decode(const char *recipe, int is_captured, float *outputs)
 {
-    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
-    desc.backend = "cuda";
-    kvant_context *context = NULL;
-    assert_int_equal(kvant_context_create(&desc, &context), KVANT_OK);
+    kvant_context *context = scenario_open("cuda");
+    assert_non_null(context);
     scenario s = {recipe,  1,     8, 2,         32,   32,
                   PREFILL, STEPS, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_SANITISE};
-    kvant_cache_desc cache_desc = scenario_desc(&s);
-    kvant_cache *cache = NULL;
     assert_int_equal(kvant_context_prepare(context), KVANT_OK);
-    assert_int_equal(kvant_cache_create(context, &cache_desc, &cache), KVANT_OK);
-    kvant_tensor t[3];
-    for (int i = 0; i < 3; i++) {
-        t[i] = scenario_upload(context, &s, i, 0, 1, 0, s.prefill);
-    }
-    kvant_tensor out = {.dtype = KVANT_F32};
-    assert_int_equal(kvant_buffer_create(context, 8 * 32 * 4, &out.buffer), KVANT_OK);
-    assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]), KVANT_OK);
+    scenario_session session = scenario_begin(context, &s);
+    scenario_prefill(&session, &s);
+    const kvant_tensor *t = session.inputs;
     for (uint32_t step = 0; step < STEPS; step++) {
         if (is_captured) {
             setenv("CUDASIM_CAPTURE", "1", 1);
         }
-        kvant_status appended = kvant_cache_append(cache, 0, 0, 1, &t[0], &t[1]);
-        kvant_status attended = kvant_cache_attend(cache, 0, 0, 1, 1, &t[2], &out, NULL);
+        kvant_status appended = kvant_cache_append(session.cache, 0, 0, 1, &t[0], &t[1]);
+        kvant_status attended =
+            kvant_cache_attend(session.cache, 0, 0, 1, 1, &t[2], &session.out, NULL);
         unsetenv("CUDASIM_CAPTURE");
         if (appended != KVANT_OK || attended != KVANT_OK) {
             fail_msg("%s, step %u: %s", recipe, step, kvant_last_message());
         }
-        assert_int_equal(kvant_buffer_read(out.buffer, 0, &outputs[step * 8u * 32u], 8 * 32 * 4),
-                         KVANT_OK);
+        assert_int_equal(
+            kvant_buffer_read(session.out.buffer, 0, &outputs[step * 8u * 32u], 8 * 32 * 4),
+            KVANT_OK);
     }
-    for (int i = 0; i < 3; i++) {
-        kvant_buffer_destroy(t[i].buffer);
-    }
-    kvant_buffer_destroy(out.buffer);
-    kvant_cache_destroy(cache);
-    kvant_context_destroy(context);
+    scenario_end(&session);
 }
 
 static void steps_can_be_captured(void **state)
@@ -68,10 +56,8 @@ static void steps_can_be_captured(void **state)
 static void the_simulator_refuses_the_rest(void **state)
 {
     (void)state;
-    kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;
-    desc.backend = "cuda";
-    kvant_context *context = NULL;
-    assert_int_equal(kvant_context_create(&desc, &context), KVANT_OK);
+    kvant_context *context = scenario_open("cuda");
+    assert_non_null(context);
     kvant_buffer *buffer = NULL;
     setenv("CUDASIM_CAPTURE", "1", 1);
     assert_int_not_equal(kvant_context_synchronize(context), KVANT_OK);
