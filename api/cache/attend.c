@@ -59,13 +59,14 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
 }
 
 /* With several queries each sees the tokens up to itself; a single one sees all. */
-static kvant_status write_positions(const attend_call *call, uint32_t first, uint32_t count)
+static kvant_status write_positions(const attend_call *call, const kvant_layout *layout,
+                                    uint32_t first, uint32_t count)
 {
     kvant_cache *cache = call->cache;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t length = kvant_cache_length(cache, call->layer, first + i);
         kv_positions_params p = {
-            .offset = cache->layout.query_positions + i * call->queries,
+            .offset = layout->query_positions + i * call->queries,
             .capacity = call->queries,
             .count = call->queries,
             .first = length - call->queries,
@@ -84,17 +85,17 @@ static kvant_status write_positions(const attend_call *call, uint32_t first, uin
 static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_t count)
 {
     kvant_cache *cache = call->cache;
-    const kvant_layout *layout = &cache->layout;
-    const kvant_cache_desc *desc = &layout->desc;
     uint32_t index = first - call->first_sequence; /* in the caller's tensors */
     kvant_place place;
     kvant_status status = kvant_place_of(cache, call->layer, first, &place);
     if (status == KVANT_OK && call->queries > 1u) {
-        status = write_positions(call, first, count);
+        status = write_positions(call, place.layout, first, count);
     }
     if (status != KVANT_OK) {
         return status;
     }
+    const kvant_layout *layout = place.layout;
+    const kvant_cache_desc *desc = &layout->desc;
     uint32_t splits = 0;
     for (uint32_t i = 0; i < count; i++) {
         splits = place.stream[i].splits > splits ? place.stream[i].splits : splits;
@@ -137,12 +138,11 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
 
 static kvant_status gather(const attend_call *call, uint32_t sequences)
 {
-    const kvant_layout *layout = &call->cache->layout;
     kvant_status status = KVANT_OK;
-    for (uint32_t i = 0; status == KVANT_OK && layout->probe_capacity != 0 && i < sequences; i++) {
+    for (uint32_t i = 0; status == KVANT_OK && i < sequences; i++) {
         kvant_place place;
         status = kvant_place_of(call->cache, call->layer, call->first_sequence + i, &place);
-        if (status == KVANT_OK) {
+        if (status == KVANT_OK && place.layout->probe_capacity != 0) {
             status = kvant_gather_probes(&place, &call->q, i, call->queries);
         }
     }
@@ -177,7 +177,7 @@ kvant_status kvant_cache_attend(kvant_cache *cache, uint32_t layer, uint32_t fir
     while (status == KVANT_OK && at < end) {
         uint32_t count = cache->shard_sequences - at % cache->shard_sequences;
         count = count < end - at ? count : end - at;
-        count = count < cache->layout.attend_sequences ? count : cache->layout.attend_sequences;
+        count = count < place.layout->attend_sequences ? count : place.layout->attend_sequences;
         count = count < most ? count : most;
         status = attend_some(&call, at, count);
         at += count;

@@ -121,7 +121,7 @@ static kvant_status allocate_host(kvant_cache *cache)
 kvant_status kvant_clear_region(const kvant_place *place)
 {
     kvant_cache *cache = place->cache;
-    const kvant_layout *layout = &cache->layout;
+    const kvant_layout *layout = place->layout;
     uint64_t base = (uint64_t)place->base * 4u;
     memset(cache->table, 0, layout->positions_offset * sizeof *cache->table);
     for (uint32_t i = 0; i < layout->segment_count; i++) {
@@ -237,6 +237,7 @@ kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequenc
     }
     *out_place = (kvant_place){
         .cache = cache,
+        .layout = &cache->layout,
         .stream = &cache->streams[(size_t)layer * desc->sequences + sequence],
         .store = cache->stores[layer * cache->shards + sequence / cache->shard_sequences],
         .layer = layer,
@@ -281,7 +282,7 @@ uint32_t kvant_cache_length(const kvant_cache *cache, uint32_t layer, uint32_t s
 
 kvant_status kvant_update_table(const kvant_place *place)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     uint32_t *table = place->cache->table;
     uint32_t splits = 0;
     memset(table, 0, KV_HEADER_WORDS * sizeof *table);

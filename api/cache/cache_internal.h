@@ -39,6 +39,7 @@ struct kvant_cache {
 /* One sequence of one layer: where it lies and what the host knows of it. */
 typedef struct {
     kvant_cache *cache;
+    const kvant_layout *layout; /* of the layer */
     kvant_stream *stream;
     kvant_buffer *store;
     uint32_t layer;

@@ -15,7 +15,7 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
                                    const kvant_segment *segment, kvant_buffer *workspace,
                                    uint32_t keys)
 {
-    const kvant_cache_desc *desc = &place->cache->layout.desc;
+    const kvant_cache_desc *desc = &place->layout->desc;
     kvant_status status = KVANT_OK;
     for (int i = 0; status == KVANT_OK && i < 2; i++) {
         uint32_t offset = i == 0 ? segment->k_channel_scale : segment->v_channel_scale;
@@ -42,7 +42,7 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
 static kvant_status judge(const kvant_place *place, const kvant_event *event,
                           kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     const kvant_cache_desc *desc = &layout->desc;
     kv_saliency_params p = {
         .queries = event->query_view,
@@ -81,7 +81,7 @@ static kvant_status list_classes(const kvant_place *place, const kvant_event *ev
                                  uint32_t salient, const int32_t indices[2],
                                  kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     kvant_context *context = place->cache->context;
     if (layout->two_classes) {
         const kvant_segment *hi = segment_at(layout, indices[0]);
@@ -119,7 +119,7 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
                                    bool is_value, int32_t index, uint32_t tokens,
                                    kvant_buffer *workspace, uint32_t keys)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     const kvant_cache_desc *desc = &layout->desc;
     const kvant_segment *at = segment_at(layout, index);
     uint32_t scale = is_value ? at->v_channel_scale : at->k_channel_scale;
@@ -150,7 +150,7 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
                                   kvant_buffer *workspace, uint32_t workspace_base,
                                   const kvant_workspace *layout_of)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
     uint32_t salient = kvant_salient_tokens(&layout->desc.recipe, event->tokens);
     uint32_t keys = workspace_base + (uint32_t)layout_of->keys;
@@ -193,7 +193,7 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
 
 static kv_view window_view(const kvant_place *place, bool is_value)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     const kvant_segment *window = &layout->segments[layout->window_segment].at;
     uint32_t dim = is_value ? layout->desc.v_dim : layout->desc.k_dim;
     return (kv_view){
@@ -210,7 +210,7 @@ static kv_view window_view(const kvant_place *place, bool is_value)
 kvant_status kvant_compress_window(const kvant_place *place)
 {
     kvant_cache *cache = place->cache;
-    const kvant_layout *layout = &cache->layout;
+    const kvant_layout *layout = place->layout;
     const kvant_cache_desc *desc = &layout->desc;
     const kvant_segment *window = &layout->segments[layout->window_segment].at;
     kvant_stream *stream = place->stream;
@@ -296,7 +296,7 @@ static bool is_probe(const kvant_layout *layout, uint32_t layer, uint32_t event,
 static kvant_status gather_probe(const kvant_place *place, const kvant_tensor *queries,
                                  uint32_t sequence, uint32_t row, uint32_t position)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
     kv_append_params p = {
         .k = kvant_view_of(queries, sequence, row),
@@ -322,7 +322,7 @@ static kvant_status gather_probe(const kvant_place *place, const kvant_tensor *q
 kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *queries,
                                  uint32_t sequence, uint32_t count)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
     uint32_t oldest = stream->length - stream->window_count;
     uint32_t event = stream->events != 0 ? stream->events : 1u;

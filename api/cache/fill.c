@@ -74,7 +74,7 @@ static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvan
 static kvant_status append_rows(const kvant_place *place, int32_t segment, const kvant_pair *pair,
                                 uint32_t row, uint32_t tokens, uint32_t slot)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     const kvant_segment *at = &layout->segments[segment].at;
     kv_append_params p = {
         .k = kvant_view_of(&pair->k, 0, row),
@@ -112,7 +112,7 @@ static kvant_status append_rows(const kvant_place *place, int32_t segment, const
 static kvant_status append_some(const kvant_place *place, const kvant_pair *pair, uint32_t row,
                                 uint32_t tokens, uint32_t *taken)
 {
-    const kvant_layout *layout = &place->cache->layout;
+    const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
     uint32_t sinks = layout->sink_segment >= 0 ? layout->segments[layout->sink_segment].tokens : 0u;
     if (stream->sinks < sinks) {
@@ -190,7 +190,7 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
 static kvant_status fill_probe_rows(const kvant_place *place, kvant_event *event, uint32_t rows,
                                     kvant_buffer *workspace, const kvant_workspace *w)
 {
-    const kvant_recipe *recipe = &place->cache->layout.desc.recipe;
+    const kvant_recipe *recipe = &place->layout->desc.recipe;
     kv_probe_rows_params p = {
         .offset = (uint32_t)w->probes,
         .rows = rows,
@@ -218,24 +218,24 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
         .tokens = tokens,
         .first_position = first,
     };
-    if (cache->layout.two_classes) {
+    if (place->layout->two_classes) {
         uint32_t random;
         uint32_t recent;
-        kvant_probe_counts(&cache->layout.desc.recipe, prompt - first, &random, &recent);
+        kvant_probe_counts(&place->layout->desc.recipe, prompt - first, &random, &recent);
         event.probes = random + recent;
         event.queries = q->buffer;
         event.query_view = kvant_view_of(q, 0, 0);
         event.query_base = 0;
     }
-    kvant_workspace w = kvant_workspace_of(&cache->layout, tokens, event.probes);
+    kvant_workspace w = kvant_workspace_of(place->layout, tokens, event.probes);
     kvant_buffer *workspace = NULL;
     kvant_status status = w.words > UINT32_MAX / 4u
                               ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
                               : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
-    if (status == KVANT_OK && cache->layout.desc.non_finite == KVANT_NON_FINITE_SANITISE) {
+    if (status == KVANT_OK && place->layout->desc.non_finite == KVANT_NON_FINITE_SANITISE) {
         status = count_non_finite(cache, pair, first, tokens, KVANT_STATUS_SANITISED);
     }
-    if (status == KVANT_OK && cache->layout.two_classes) {
+    if (status == KVANT_OK && place->layout->two_classes) {
         status = fill_probe_rows(place, &event, prompt - first, workspace, &w);
     }
     if (status == KVANT_OK) {
@@ -259,7 +259,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     if (status != KVANT_OK) {
         return status;
     }
-    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_cache_desc *desc = &place.layout->desc;
     if (place.stream->length != 0) {
         return kvant_fail(KVANT_ERROR_INVALID_STATE,
                           "layer %u of sequence %u holds %u tokens already; reset it first", layer,
@@ -269,8 +269,8 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
         return kvant_fail(KVANT_ERROR_CAPACITY, "a prompt of %u tokens, prefill_tokens is %u",
                           tokens, desc->prefill_tokens);
     }
-    uint32_t compressed = kvant_prefill_compressed(&cache->layout, tokens);
-    if (cache->layout.two_classes && compressed != 0) {
+    uint32_t compressed = kvant_prefill_compressed(place.layout, tokens);
+    if (place.layout->two_classes && compressed != 0) {
         kvant_shape shape = {1, tokens, desc->q_heads, desc->k_dim};
         status = kvant_check_tensor(cache->context, "q", q, shape, 0, &queries);
     }
@@ -282,7 +282,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     }
 
     uint32_t sinks = tokens < desc->recipe.sinks ? tokens : desc->recipe.sinks;
-    if (cache->layout.is_f16) {
+    if (place.layout->is_f16) {
         sinks = 0;
     }
     status = append_all(&place, &pair, 0, sinks);
@@ -312,8 +312,8 @@ kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t s
     if (status != KVANT_OK) {
         return status;
     }
-    const kvant_recipe *recipe = &cache->layout.desc.recipe;
-    while (status == KVANT_OK && !cache->layout.is_f16 &&
+    const kvant_recipe *recipe = &place.layout->desc.recipe;
+    while (status == KVANT_OK && !place.layout->is_f16 &&
            place.stream->window_count >= recipe->window + recipe->period) {
         status = kvant_compress_window(&place);
     }
