@@ -129,15 +129,7 @@ KV_FN void kv_encode_channels(const kv_quantize_params &p, const kv_u32 *source,
     const kv_column factors = kv_load_factors(p, store, head, channel);
     if (kv_groups_are_local(p.grouping) != 0u) {
         kv_extrema extrema[KV_OCTET];
-        for (kv_u32 token = first; token < past; token++) {
-            /* 1. Load */
-            const kv_column x =
-                kv_event_values(p, source, kv_event_row(p, store, token, head), channel, factors);
-#pragma unroll
-            for (kv_u32 i = 0u; i < KV_OCTET; i++) {
-                kv_take(extrema[i], x.of[i]);
-            }
-        }
+        kv_run_extrema(p, source, store, head, channel, first, past, factors, extrema);
 #pragma unroll
         for (kv_u32 i = 0u; i < KV_OCTET; i++) {
             params[i] = kv_param_of(p, extrema[i]);

@@ -35,15 +35,8 @@ kvant_extrema(const kv_quantize_params p, const kv_u32 *__restrict__ source,
         kv_u32 begin = item / parts / p.heads * KV_RUN;
         const kv_column factors = kv_load_factors(p, store, head, channel);
         kv_extrema extrema[KV_OCTET];
-        for (kv_u32 token = begin; token < kv_min_u32(begin + KV_RUN, p.tokens); token++) {
-            /* 1. Load */
-            const kv_column x =
-                kv_event_values(p, source, kv_event_row(p, store, token, head), channel, factors);
-#pragma unroll
-            for (kv_u32 i = 0u; i < KV_OCTET; i++) {
-                kv_take(extrema[i], x.of[i]);
-            }
-        }
+        kv_run_extrema(p, source, store, head, channel, begin,
+                       kv_min_u32(begin + KV_RUN, p.tokens), factors, extrema);
 #pragma unroll
         for (kv_u32 i = 0u; i < KV_OCTET; i++) {
             kv_merge_channel(p, scratch, head * p.dim + channel + i, extrema[i].low,

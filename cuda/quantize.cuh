@@ -116,4 +116,20 @@ KV_FN void kv_take(kv_extrema &extrema, kv_f32 x)
     extrema.high = key > extrema.high ? key : extrema.high;
 }
 
+/* Extrema of 8 channels in the tokens first .. past - 1 of the event. */
+KV_FN void kv_run_extrema(const kv_quantize_params &p, const kv_u32 *source, const kv_u32 *store,
+                          kv_u32 head, kv_u32 channel, kv_u32 first, kv_u32 past,
+                          const kv_column &factors, kv_extrema extrema[KV_OCTET])
+{
+    for (kv_u32 token = first; token < past; token++) {
+        /* 1. Load */
+        const kv_column x =
+            kv_event_values(p, source, kv_event_row(p, store, token, head), channel, factors);
+#pragma unroll
+        for (kv_u32 i = 0u; i < KV_OCTET; i++) {
+            kv_take(extrema[i], x.of[i]);
+        }
+    }
+}
+
 #endif

@@ -11,7 +11,6 @@
 #include "tool_error.h"
 
 #define TOKENIZER_BOS 1u
-#define TOKENIZER_EOS 2u
 
 typedef struct {
     const char *bytes; /* not terminated */

@@ -21,8 +21,6 @@
 /* Tokens of a V sum, and channels of a K sum, that share one integer operand scale. Part of the
  * definition of the output. 32 x 32767 x 15 stays below 2^24, exact in fp32 too. */
 #define KV_CHUNK 32u
-/* Tokens of a tile, the unit of paging. A run of this many tokens of one head is contiguous. */
-#define KV_TILE_TOKENS 64u
 /* Tokens are stored in fours: segment capacities and compression events are rounded up to this. */
 #define KV_TOKEN_QUAD 4u
 #define KV_MAX_HEAD_DIM 256u
