@@ -203,6 +203,58 @@ KV_STRUCT_END(kv_saliency_params)
 #define KV_SCORE_FORCED 0xffffffffu
 #define KV_PROBABILITY_ONE 268435456.0f /* 2^28 */
 
+/* saliency_pool: pooled[token] = the mean, rounded down, or the largest of the `width` scores around
+ * the token's; past both ends scores are 0. A score of KV_SCORE_MAX stays. */
+KV_STRUCT_BEGIN(kv_pool_params)
+    kv_u32 tokens;
+    kv_u32 maps;
+    kv_u32 width; /* odd, at most KV_POOL_MAX */
+    kv_u32 is_largest;
+    kv_u32 scores_offset; /* in scratch, [map][token] */
+    kv_u32 pooled_offset; /* likewise */
+KV_STRUCT_END(kv_pool_params)
+
+#define KV_POOL_MAX 63u
+
+/* saliency_magnitudes, saliency_range: one tensor (K or V) of a compression event, as the halves that
+ * the cache holds; its token i is row i of the view. */
+KV_STRUCT_BEGIN(kv_range_params)
+    kv_view source;
+    kv_u32 tokens;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 all_heads;     /* 1: one map; 0: one map a head */
+    kv_u32 counts_offset; /* in scratch, [map][KV_MAGNITUDES]: numbers of each magnitude */
+    kv_u32 limits_offset; /* in scratch, [map]: a magnitude; KV_NO_OFFSET: scores are ranges */
+    kv_u32 scores_offset; /* in scratch, [map][token] */
+KV_STRUCT_END(kv_range_params)
+
+#define KV_MAGNITUDES 32768u /* bits of a half without its sign */
+#define KV_OUTLIERS_MAX 65534u /* that a score counts; the range is below, in 16 bits */
+
+/* saliency_percentile: limits[map] = the magnitude at place `rank`, from 0 on, of all magnitudes of the
+ * map in ascending order */
+KV_STRUCT_BEGIN(kv_percentile_params)
+    kv_u32 maps;
+    kv_u32 rank;
+    kv_u32 counts_offset; /* in scratch, [map][KV_MAGNITUDES] */
+    kv_u32 limits_offset; /* in scratch, [map] */
+KV_STRUCT_END(kv_percentile_params)
+
+/* saliency_ranks: blend[token] = weight x its rank, or plus that: how many tokens of the map have a
+ * smaller (score, position). KV_SCORE_MAX stays, in scores and in blend. */
+KV_STRUCT_BEGIN(kv_ranks_params)
+    kv_u32 tokens;
+    kv_u32 maps;
+    kv_u32 weight; /* all weights of a blend are KV_BLEND_ONE together */
+    kv_u32 is_added;
+    kv_u32 scores_offset; /* in scratch, [map][token] */
+    kv_u32 blend_offset;  /* likewise */
+KV_STRUCT_END(kv_ranks_params)
+
+#define KV_BLEND_ONE 256u
+#define KV_BLEND_TOKENS 16777215u /* the most, so that a blend stays below KV_SCORE_MAX */
+
 /* select: the `salient` tokens with the largest (score, position) of each of `maps` score rows;
  * the first `forced_first` and last `forced_last` tokens count as the largest. Both lists come out
  * in ascending order of position. */

@@ -79,6 +79,11 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_saliency_merge:
     case KVANT_KERNEL_saliency_columns:
     case KVANT_KERNEL_saliency_scores:
+    case KVANT_KERNEL_saliency_pool:
+    case KVANT_KERNEL_saliency_magnitudes:
+    case KVANT_KERNEL_saliency_percentile:
+    case KVANT_KERNEL_saliency_range:
+    case KVANT_KERNEL_saliency_ranks:
         return KVANT_WORK_SALIENCY;
     case KVANT_KERNEL_select:
     case KVANT_KERNEL_positions:

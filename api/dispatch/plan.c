@@ -97,6 +97,22 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
         const kv_probe_rows_params *p = params;
         return (uint64_t)p->random + p->recent;
     }
+    case KVANT_KERNEL_saliency_pool: {
+        const kv_pool_params *p = params;
+        return (uint64_t)p->maps * p->tokens;
+    }
+    case KVANT_KERNEL_saliency_magnitudes: {
+        const kv_range_params *p = params;
+        return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 1u : columns_of(p->dim));
+    }
+    case KVANT_KERNEL_saliency_range: {
+        const kv_range_params *p = params;
+        return (uint64_t)(p->all_heads != 0u ? 1u : p->heads) * p->tokens;
+    }
+    case KVANT_KERNEL_saliency_ranks: {
+        const kv_ranks_params *p = params;
+        return (uint64_t)p->maps * p->tokens;
+    }
     default:
         return saliency_items(kernel, params);
     }
@@ -113,6 +129,8 @@ static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes
         groups[1] = p->kv_heads;
         groups[2] =
             divide_up((uint64_t)p->probes * (p->q_heads / p->kv_heads), KV_SALIENCY_PAIRS(lanes));
+    } else if (kernel == KVANT_KERNEL_saliency_percentile) {
+        groups[0] = ((const kv_percentile_params *)params)->maps;
     } else if (kernel == KVANT_KERNEL_exchange) {
         groups[0] = ((const kv_exchange_params *)params)->groups;
     } else if (kernel == KVANT_KERNEL_select) {

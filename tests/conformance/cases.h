@@ -38,6 +38,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(append)                                                                                      \
     X(quantize)                                                                                    \
     X(saliency)                                                                                    \
+    X(scores)                                                                                      \
     X(select)                                                                                      \
     X(attention)                                                                                   \
     X(merge)                                                                                       \
@@ -47,6 +48,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(oracle_quantize)                                                                             \
     X(oracle_attention)                                                                            \
     X(oracle_saliency)                                                                             \
+    X(oracle_scores)                                                                               \
     X(golden)
 
 #define KVANT_CASE_FAMILY(name) void kvant_cases_##name(kvant_case_sink *sink);

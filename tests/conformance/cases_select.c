@@ -3,47 +3,13 @@
  * Cases of select: ties, saturated and constant scores, forced tokens, none and all salient.
  */
 #include "cases.h"
-
-/* X(symbol, name) */
-#define SCORE_KINDS(X)                                                                             \
-    X(RANDOM, "random")                                                                            \
-    X(SMALL, "small") /* differ in the low byte alone */                                           \
-    X(TIES, "ties")   /* three values */                                                           \
-    X(EQUAL, "equal")                                                                              \
-    X(SATURATED, "saturated") /* many at and above the largest score */                            \
-    X(FALLING, "falling")
-
-typedef enum {
-#define SCORE_ENUM(symbol, name) SCORES_##symbol,
-    SCORE_KINDS(SCORE_ENUM)
-#undef SCORE_ENUM
-        SCORE_KIND_COUNT
-} score_kind;
+#include "fixture_scores.h"
 
 typedef struct {
-    score_kind kind;
+    kvant_score_kind kind;
     kv_u32 tokens, salient, forced_first, forced_last, maps;
     int has_classes;
 } select_case;
-
-static kv_u32 score(kvant_trial *t, score_kind kind, kv_u32 token)
-{
-    kv_u32 random = (kv_u32)(kvant_random(&t->random) >> 32);
-    switch (kind) {
-    case SCORES_SMALL:
-        return 0x01020300u | (random & 255u);
-    case SCORES_TIES:
-        return 1000u * (random % 3u);
-    case SCORES_EQUAL:
-        return 77u;
-    case SCORES_SATURATED:
-        return random % 3u == 0u ? KV_SCORE_MAX : random % 3u == 1u ? 0xffffffffu : random;
-    case SCORES_FALLING:
-        return 0xf0000000u - token * 65537u;
-    default:
-        return random;
-    }
-}
 
 static void run_select(kvant_trial *t, const void *data)
 {
@@ -62,12 +28,9 @@ static void run_select(kvant_trial *t, const void *data)
         .regular_stride = regular + 1u,
         .classes_offset = KV_NO_OFFSET,
     };
-    p.scores_offset = kvant_trial_region(t, scratch, c->maps * c->tokens);
+    p.scores_offset = kvant_add_scores(t, scratch, c->kind, c->maps, c->tokens);
     if (c->has_classes) {
         p.classes_offset = kvant_trial_region(t, scratch, c->maps * ((c->tokens + 31u) / 32u));
-    }
-    for (kv_u32 i = 0; i < c->maps * c->tokens; i++) {
-        scratch->words[p.scores_offset + i] = score(t, c->kind, i % c->tokens);
     }
     p.salient_offset = kvant_trial_region(t, store, c->maps * p.salient_stride);
     p.regular_offset = kvant_trial_region(t, store, c->maps * p.regular_stride);
@@ -76,15 +39,10 @@ static void run_select(kvant_trial *t, const void *data)
 
 void kvant_cases_select(kvant_case_sink *sink)
 {
-    static const char *const names[] = {
-#define SCORE_TEXT(symbol, name) name,
-        SCORE_KINDS(SCORE_TEXT)
-#undef SCORE_TEXT
-    };
     static const kv_u32 tokens[] = {1, 3, 31, 32, 33, 100, 255, 256, 257, 700, 1025, 4001};
     static const kv_u32 forced[][2] = {{0, 0}, {4, 32}, {0, 1}, {4, 0}, {300, 300}};
     uint32_t i = 0;
-    for (int kind = 0; kind < SCORE_KIND_COUNT; kind++) {
+    for (int kind = 0; kind < KVANT_SCORE_KIND_COUNT; kind++) {
         for (size_t n = 0; n < sizeof tokens / sizeof tokens[0]; n++) {
             /* none, all, all but one, 60 %, one */
             const kv_u32 shares[] = {0u, tokens[n], tokens[n] - 1u, tokens[n] * 3u / 5u, 1u};
@@ -92,7 +50,7 @@ void kvant_cases_select(kvant_case_sink *sink)
                 if (share != 3 && (i + (uint32_t)n) % 2u != 0u) {
                     continue;
                 }
-                select_case c = {.kind = (score_kind)kind,
+                select_case c = {.kind = (kvant_score_kind)kind,
                                  .tokens = tokens[n],
                                  .salient = shares[share],
                                  .forced_first = forced[i % 5u][0],
@@ -100,9 +58,9 @@ void kvant_cases_select(kvant_case_sink *sink)
                                  .maps = 1u + i % 3u,
                                  .has_classes = i % 4u != 1u};
                 kvant_emit(sink, n == 5u || (n >= 8u && share == 3), run_select, &c,
-                           "select/%s/tokens%u/salient%u/forced%u-%u/maps%u%s", names[kind],
-                           c.tokens, c.salient, c.forced_first, c.forced_last, c.maps,
-                           c.has_classes ? "/classes" : "");
+                           "select/%s/tokens%u/salient%u/forced%u-%u/maps%u%s",
+                           kvant_score_kind_name(c.kind), c.tokens, c.salient, c.forced_first,
+                           c.forced_last, c.maps, c.has_classes ? "/classes" : "");
             }
         }
     }

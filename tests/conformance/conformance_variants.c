@@ -14,6 +14,7 @@
 #define SALIENCY                                                                                   \
     (BIT(probe_rows) | BIT(saliency_queries) | BIT(saliency_rows) | BIT(saliency_merge) |          \
      BIT(saliency_columns) | BIT(saliency_scores) | QUANTIZE | BIT(select)) /* with its keys */
+#define RANGES (BIT(saliency_magnitudes) | BIT(saliency_percentile) | BIT(saliency_range))
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
 
 /* Cases that launch other kernels than the one they are named after; the first that fits counts. */
@@ -30,6 +31,7 @@ static const struct {
     {"golden/attention/", ATTENTION},
     {"oracle/quantize/", QUANTIZE | BIT(dequantize)},
     {"oracle/saliency/", SALIENCY},
+    {"oracle/saliency_range/", RANGES},
     {"oracle/attention/", ATTENTION},
 };
 

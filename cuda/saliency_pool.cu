@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * saliency_pool: scores pooled along the tokens (SnapKV): the mean or the largest of the scores around
+ * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays. One item is
+ * one token of one map.
+ */
+#include "kernel.cuh"
+
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
+kvant_saliency_pool(const kv_pool_params p, kv_u32 *scratch)
+{
+    for (kv_u32 item = kv_first_item(); item < p.maps * p.tokens; item += kv_item_stride()) {
+        kv_u32 token = item % p.tokens;
+        kv_u32 around = p.width / 2u;
+        kv_u32 before = kv_min_u32(around, token);
+        kv_u32 after = kv_min_u32(around, p.tokens - 1u - token);
+        const kv_u32 *first = &scratch[p.scores_offset + item - before];
+
+        /* 1. Mean and largest: the mean from quotients and remainders, in 32 bits */
+        kv_u32 quotients = 0u;
+        kv_u32 remainders = 0u;
+        kv_u32 largest = 0u;
+        for (kv_u32 i = 0u; i <= before + after; i++) {
+            kv_u32 quotient = first[i] / p.width;
+            quotients += quotient;
+            remainders += first[i] - quotient * p.width;
+            largest = largest > first[i] ? largest : first[i];
+        }
+        kv_u32 pooled = p.is_largest != 0u ? largest : quotients + remainders / p.width;
+
+        /* 2. Store */
+        scratch[p.pooled_offset + item] = first[before] >= KV_SCORE_MAX ? KV_SCORE_MAX : pooled;
+    }
+}

@@ -1,0 +1,40 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+/* SPDX-License-Identifier: MIT
+ *
+ * saliency_pool: scores pooled along the tokens (SnapKV): the mean or the largest of the scores around
+ * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays. One item is
+ * one token of one map.
+ */
+#include "kernel.glsl"
+
+KV_BINDING(0, , scratch);
+KV_PARAMS(kv_pool_params);
+
+void main()
+{
+    KV_FOR_ITEMS(item, p.maps * p.tokens)
+    {
+        kv_u32 token = item % p.tokens;
+        kv_u32 around = p.width / 2u;
+        kv_u32 before = kv_min_u32(around, token);
+        kv_u32 after = kv_min_u32(around, p.tokens - 1u - token);
+        kv_u32 at = p.scores_offset + item;
+
+        /* 1. Mean and largest: the mean from quotients and remainders, in 32 bits */
+        kv_u32 quotients = 0u;
+        kv_u32 remainders = 0u;
+        kv_u32 largest = 0u;
+        for (kv_u32 i = at - before; i <= at + after; i++) {
+            kv_u32 score = scratch[i];
+            kv_u32 quotient = score / p.width;
+            quotients += quotient;
+            remainders += score - quotient * p.width;
+            largest = max(largest, score);
+        }
+        kv_u32 pooled = p.is_largest != 0u ? largest : quotients + remainders / p.width;
+
+        /* 2. Store */
+        scratch[p.pooled_offset + item] = scratch[at] >= KV_SCORE_MAX ? KV_SCORE_MAX : pooled;
+    }
+}
