@@ -44,6 +44,8 @@ typedef enum {
 #define KVANT_CAPABILITY_AVX512_VNNI 4u   /* kernels may use vpdpwssd of 512 bits */
 #define KVANT_CAPABILITY_INT8_DOT 8u      /* dot products of four 8-bit integers are instructions */
 #define KVANT_CAPABILITY_BULK_COPY 16u    /* a copy unit fills shared memory */
+#define KVANT_CAPABILITY_CL_INT8_DOT 32u  /* INT8_DOT in OpenCL C, on a GPU */
+#define KVANT_CAPABILITY_CL_SHUFFLE 64u   /* sub-groups of 8 lanes and more shuffle in OpenCL C */
 /* Added to a capability: the device has it, but is no faster for it. */
 #define KVANT_CAPABILITY_SLOW(capability) ((capability) << 16)
 

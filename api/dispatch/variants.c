@@ -41,6 +41,8 @@ static const struct {
     {KVANT_CAPABILITY_INT8_DOT, "dot products of four 8-bit integers"},
     {KVANT_CAPABILITY_SUBGROUP_OF_8, "work-groups of 8 lanes that are one subgroup with shuffles"},
     {KVANT_CAPABILITY_AVX512_VNNI, "a CPU with AVX-512 VNNI under PoCL"},
+    {KVANT_CAPABILITY_CL_INT8_DOT, "dot products of four 8-bit integers"},
+    {KVANT_CAPABILITY_CL_SHUFFLE, "sub-groups with shuffles"},
     {KVANT_CAPABILITY_BULK_COPY, "bulk copies to shared memory (CUDA: compute capability 9.0)"},
 };
 

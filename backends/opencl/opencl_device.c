@@ -58,8 +58,8 @@ static cl_ulong device_number(const kvant_opencl_api *api, cl_device_id id, cl_d
     return number;
 }
 
-static int has_extension(const kvant_services *services, const kvant_opencl_api *api,
-                         cl_device_id id, const char *name)
+int kvant_opencl_has_extension(const kvant_services *services, const kvant_opencl_api *api,
+                               cl_device_id id, const char *name)
 {
     size_t size = 0;
     if (api->clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &size) != CL_SUCCESS) {
@@ -172,11 +172,11 @@ static void describe_pci(const kvant_services *services, const kvant_opencl_api 
                          cl_device_id id, char pci[16])
 {
     cl_uint place[4] = {0, 0, 0, 0}; /* domain, bus, device, function */
-    if (has_extension(services, api, id, "cl_khr_pci_bus_info")) {
+    if (kvant_opencl_has_extension(services, api, id, "cl_khr_pci_bus_info")) {
         if (api->clGetDeviceInfo(id, INFO_PCI_KHR, sizeof place, place, NULL) != CL_SUCCESS) {
             return;
         }
-    } else if (has_extension(services, api, id, "cl_nv_device_attribute_query")) {
+    } else if (kvant_opencl_has_extension(services, api, id, "cl_nv_device_attribute_query")) {
         cl_uint slot = (cl_uint)device_number(api, id, INFO_PCI_SLOT_NV, sizeof slot);
         place[0] = (cl_uint)device_number(api, id, INFO_PCI_DOMAIN_NV, sizeof slot);
         place[1] = (cl_uint)device_number(api, id, INFO_PCI_BUS_NV, sizeof slot);
@@ -201,7 +201,7 @@ static void describe(const kvant_services *services, const kvant_opencl_api *api
     device_text(api, device->id, CL_DRIVER_VERSION, driver, sizeof driver);
     snprintf(record->driver, sizeof record->driver, "%s, %s", version, driver);
     unsigned char uuid[16];
-    if (has_extension(services, api, device->id, "cl_khr_device_uuid") &&
+    if (kvant_opencl_has_extension(services, api, device->id, "cl_khr_device_uuid") &&
         api->clGetDeviceInfo(device->id, INFO_UUID_KHR, sizeof uuid, uuid, NULL) == CL_SUCCESS) {
         for (size_t i = 0; i < sizeof uuid; i++) {
             snprintf(&record->uuid[2u * i], 3, "%02x", uuid[i]);
@@ -288,8 +288,6 @@ static void choose_limits(kvant_backend_device *device, cl_device_type type,
         .shared_bytes =
             (uint32_t)device_number(api, device->id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong)),
     };
-    snprintf(device->options, sizeof device->options, "-cl-std=CL1.2 -D KV_LANES=%u",
-             (unsigned)device->lanes);
 }
 
 static kvant_status open_queue(kvant_backend_device *device, cl_platform_id platform)

@@ -24,7 +24,7 @@ struct kvant_backend_device {
     cl_context context;
     cl_command_queue queue;
     char identity[512]; /* platform, device and driver versions: part of the cache's keys */
-    char options[64];   /* of clCompileProgram */
+    const char *standards[KVANT_VARIANT_COUNT]; /* of OpenCL C; NULL: 1.2 */
     uint32_t lanes;
     uint32_t item_groups; /* at most that many work-groups for an ITEMS kernel; 0: any number */
     int is_cpu; /* compiles at the first launch, and keeps what it compiled on disk itself */
@@ -75,6 +75,12 @@ void kvant_opencl_release_slots(kvant_backend_device *device);
 kvant_status kvant_opencl_prepare(kvant_backend_device *device, kvant_kernel kernel,
                                   uint32_t variants);
 void kvant_opencl_release_programs(kvant_backend_device *device);
+
+/* Options to compile for a standard ("CL1.2") with. */
+#define KVANT_OPENCL_OPTIONS "-cl-std=%s -D KV_LANES=%u"
+
+int kvant_opencl_has_extension(const kvant_services *services, const kvant_opencl_api *api,
+                               cl_device_id id, const char *name);
 
 /* KVANT_CAPABILITY_* of a device whose queue is open. A compiler that refuses means none. */
 kvant_status kvant_opencl_probe(kvant_backend_device *device, cl_platform_id platform,

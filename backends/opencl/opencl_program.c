@@ -56,7 +56,7 @@ static int is_header(const char *name)
 
 /* The name under which the caller caches this kernel for this device. */
 static void make_key(const kvant_backend_device *device, const char *name,
-                     const kvant_embedded *text, char *key, size_t size)
+                     const kvant_embedded *text, const char *options, char *key, size_t size)
 {
     uint64_t source = HASH_START;
     for (const kvant_embedded *entry = kvant_opencl_texts; entry->name != NULL; entry++) {
@@ -67,7 +67,7 @@ static void make_key(const kvant_backend_device *device, const char *name,
     }
     source = hash_text(source, text->contract_hash);
     uint64_t target = hash_text(HASH_START, device->identity);
-    target = hash_text(target, device->options);
+    target = hash_text(target, options);
     snprintf(key, size, "opencl-%s-%016llx-%016llx", name, (unsigned long long)source,
              (unsigned long long)target);
 }
@@ -151,7 +151,8 @@ static kvant_status report_build(kvant_backend_device *device, const char *name,
 }
 
 static kvant_status build_from_text(kvant_backend_device *device, const char *name,
-                                    const kvant_embedded *text, cl_program *out_program)
+                                    const kvant_embedded *text, const char *options,
+                                    cl_program *out_program)
 {
     kvant_status status = make_headers(device);
     if (status != KVANT_OK) {
@@ -162,9 +163,9 @@ static kvant_status build_from_text(kvant_backend_device *device, const char *na
     if (status != KVANT_OK) {
         return status;
     }
-    cl_int error = device->api.clCompileProgram(compiled, 1, &device->id, device->options,
-                                                device->header_count, device->headers,
-                                                device->header_names, NULL, NULL);
+    cl_int error =
+        device->api.clCompileProgram(compiled, 1, &device->id, options, device->header_count,
+                                     device->headers, device->header_names, NULL, NULL);
     if (error != CL_SUCCESS) {
         status = report_build(device, name, "clCompileProgram", error, compiled);
         device->api.clReleaseProgram(compiled);
@@ -292,12 +293,16 @@ static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kva
         return services->report(services, KVANT_ERROR_INTERNAL, "opencl",
                                 "the library was built without %s", file);
     }
+    const char *standard = device->standards[variant];
+    char options[64];
+    snprintf(options, sizeof options, KVANT_OPENCL_OPTIONS, standard != NULL ? standard : "CL1.2",
+             (unsigned)device->lanes);
     char key[128];
-    make_key(device, name, text, key, sizeof key);
+    make_key(device, name, text, options, key, sizeof key);
     cl_program program = load_cached(device, key);
     int is_cached = program != NULL;
     if (!is_cached) {
-        status = build_from_text(device, name, text, &program);
+        status = build_from_text(device, name, text, options, &program);
     }
     if (status == KVANT_OK) {
         status = make_kernel(device, name, program, &device->kernels[kernel][variant]);

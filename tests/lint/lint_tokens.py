@@ -32,7 +32,8 @@ RULES = [
     (KERNELS, KERNEL_TEXT, (), r"\bkv_f32\s+\w+\s*=\s*[\w\[\].>-]+\s*/\s*[\w\[\].>-]+\s*;",
      "a division of floats: use kv_reciprocal"),
     # variants for devices that have the extension
-    (KERNELS, KERNEL_TEXT, ("shaders/attention_dot.comp", "shaders/attention_subgroup.comp"),
+    (KERNELS, KERNEL_TEXT, ("shaders/attention_dot.comp", "shaders/attention_subgroup.comp",
+                            "cl/attention_dot.cl", "cl/attention_subgroup.cl"),
      r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive)|"
      r"^\s*#\s*pragma\s+OPENCL\s+EXTENSION", "an extension: the baseline needs none"),
     (("host_ref/", "cl/", "shaders/", "cuda/"), (".c", ".cl", ".comp", ".cu"), (),
