@@ -412,6 +412,34 @@ KV_FN kv_i32 kv_operand(kv_f32 x, kv_f32 inverse)
     return KV_I32(kv_rint(y));
 }
 
+/* ---- rotation ------------------------------------------------------------------------------------- */
+
+/* Channels that are rotated together: the largest power of two that divides the head dimension. */
+KV_FN kv_u32 kv_rotate_block(kv_u32 dim)
+{
+    return dim & (0u - dim);
+}
+
+/* 1 / sqrt(block) to nearest, for a block of 8 to 256 channels. */
+KV_FN kv_f32 kv_rotate_scale(kv_u32 block)
+{
+    return block == 8u     ? 0.3535533845424652099609375f
+           : block == 16u  ? 0.25f
+           : block == 32u  ? 0.17677669227123260498046875f
+           : block == 64u  ? 0.125f
+           : block == 128u ? 0.088388346135616302490234375f
+                           : 0.0625f;
+}
+
+/* x with its sign changed where bit `bit` is set; any 0 becomes the positive one. On the bits:
+ * Vulkan devices may take 0 - x for -x. */
+KV_FN kv_f32 kv_rotate_sign(kv_f32 x, kv_u32 signs, kv_u32 bit)
+{
+    kv_u32 bits = kv_bits(x);
+    kv_u32 flip = ((signs >> bit) & 1u) << 31;
+    return kv_float((bits & 0x7fffffffu) != 0u ? bits ^ flip : 0u);
+}
+
 /* ---- random numbers ------------------------------------------------------------------------------ */
 
 /* The high word of a 32 x 32 bit product. */

@@ -90,6 +90,30 @@ KV_STRUCT_BEGIN(kv_append_params)
     kv_u32 status_offset; /* counts what had to be clamped */
 KV_STRUCT_END(kv_append_params)
 
+/* rotate: rows [token][head] of one or two tensors, each block of kv_rotate_block(dim) channels times
+ * the Hadamard matrix of that size, Sylvester's, over the root of its size. Before it (in the inverse:
+ * after it) channel c changes its sign where bit c % 32 of signs[c / 32] is set. Rows of `source` go to
+ * target_offset + token * target_token_stride + head * target_head_stride of `target`; those of
+ * `second` follow, packed, `tokens` token strides after the first. */
+KV_STRUCT_BEGIN(kv_rotate_params)
+    kv_view source;
+    kv_view second;
+    kv_u32 tokens;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 second_dim; /* 0: no second tensor */
+    kv_u32 target_offset;
+    kv_u32 target_token_stride;
+    kv_u32 target_head_stride;
+    kv_u32 target_dtype;  /* f16 (even offset and strides) or f32 */
+    kv_u32 form;          /* KV_ROTATE_* */
+    kv_u32 status_offset; /* counts what had to be clamped, before or after; KV_NO_OFFSET: nowhere */
+    kv_u32 signs[8];
+KV_STRUCT_END(kv_rotate_params)
+
+#define KV_ROTATE_INVERSE 1u
+#define KV_ROTATE_CACHED 2u /* of K and V, which are finite halves first; else queries, outputs */
+
 /* positions: store[offset + (slot + i) mod capacity] = first + i * step, for i < count */
 KV_STRUCT_BEGIN(kv_positions_params)
     kv_u32 offset;

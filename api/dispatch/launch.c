@@ -100,6 +100,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_arithmetic:
     case KVANT_KERNEL_exchange:
     case KVANT_KERNEL_dequantize:
+    case KVANT_KERNEL_rotate: /* the cache says what its rotations belong to */
     case KVANT_KERNEL_prefill:
     case KVANT_KERNEL_COUNT:
         break;

@@ -55,6 +55,16 @@ static uint64_t append_items(const kv_append_params *p, uint32_t lanes)
     return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 2u : columns) + p->tokens;
 }
 
+/* A lone lane takes a row, the lanes of a work-group as many as they have octets of channels. */
+static uint64_t rotate_items(const kv_rotate_params *p, uint32_t lanes)
+{
+    uint64_t rows = (uint64_t)p->tokens * p->heads;
+    if (KV_IS_NARROW(lanes)) {
+        return rows * (p->second_dim != 0u ? 2u : 1u) * lanes;
+    }
+    return rows * (columns_of(p->dim) + columns_of(p->second_dim));
+}
+
 static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
 {
     switch (kernel) {
@@ -79,6 +89,8 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     }
     case KVANT_KERNEL_append:
         return append_items(params, lanes);
+    case KVANT_KERNEL_rotate:
+        return rotate_items(params, lanes);
     case KVANT_KERNEL_positions:
         return ((const kv_positions_params *)params)->count;
     case KVANT_KERNEL_extrema:

@@ -36,6 +36,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(arithmetic)                                                                                  \
     X(micro)                                                                                       \
     X(append)                                                                                      \
+    X(rotate)                                                                                      \
     X(quantize)                                                                                    \
     X(saliency)                                                                                    \
     X(scores)                                                                                      \
@@ -49,6 +50,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(oracle_attention)                                                                            \
     X(oracle_saliency)                                                                             \
     X(oracle_scores)                                                                               \
+    X(oracle_rotate)                                                                               \
     X(golden)
 
 #define KVANT_CASE_FAMILY(name) void kvant_cases_##name(kvant_case_sink *sink);

@@ -24,6 +24,7 @@ static const word_rule word_rules[] = {
     {"finite", KVANT_CASES_CODES, "it counts elements, in integers"},
     {"append", KVANT_CASES_CODES, "conversion to f16 is an integer routine"},
     {"positions", KVANT_CASES_CODES, "it stores integers"},
+    {"rotate", KVANT_CASES_CODES, "each sum of a butterfly has two terms, in one fixed order"},
     {"extrema", KVANT_CASES_CODES, "minimum and maximum of sortable integer keys have no order"},
     {"channel_scale", KVANT_CASES_CODES, "the square root of a half is an integer root"},
     {"parameters", KVANT_CASES_CODES,
@@ -100,6 +101,13 @@ static const prefix_rule prefix_rules[] = {
     {"oracle/append/",
      {KVANT_CASES_CODES, "every stored half is the nearest finite one, without negative zero",
       "a half is chosen by comparison in double precision"}},
+    {"oracle/rotate/",
+     {KVANT_CASES_CODES,
+      "every element within the bound of its row of the signed Hadamard matrix in double "
+      "precision; "
+      "the inverse gives the row back",
+      "each of log2(block) sums and one product rounds by 2^-24 of what it adds (docs/numerics.md, "
+      "Rotation)"}},
     {"oracle/quantize/",
      {KVANT_CASES_CODES,
       "codes are the nearest ones; each value is within half a step of its input, and the "
