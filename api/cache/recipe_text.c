@@ -2,55 +2,29 @@
  *
  * Recipes as text: the one parser and the one printer. kvant/recipe.h states the grammar.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "diag.h"
 #include "recipe_internal.h"
+#include "recipe_words.h"
 
-enum { MAX_VALUE = 64 };
 #define PERIOD_NOT_GIVEN UINT32_MAX
 
-typedef struct {
-    const char *name;
-    int value;
-} word;
-
-static const word codecs[] = {{"f16", KVANT_CODEC_F16},
-                              {"int2", KVANT_CODEC_INT2},
-                              {"int4", KVANT_CODEC_INT4},
-                              {"int8", KVANT_CODEC_INT8},
-                              {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
-                              {NULL, 0}};
-static const word normalisers[] = {{"none", KVANT_NORMALISER_NONE},
-                                   {"causal", KVANT_NORMALISER_CAUSAL},
-                                   {"probes", KVANT_NORMALISER_PROBES},
-                                   {NULL, 0}};
-static const word reductions[] = {
+static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
+                                           {"int2", KVANT_CODEC_INT2},
+                                           {"int4", KVANT_CODEC_INT4},
+                                           {"int8", KVANT_CODEC_INT8},
+                                           {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
+                                           {NULL, 0}};
+static const kvant_recipe_word normalisers[] = {{"none", KVANT_NORMALISER_NONE},
+                                                {"causal", KVANT_NORMALISER_CAUSAL},
+                                                {"probes", KVANT_NORMALISER_PROBES},
+                                                {NULL, 0}};
+static const kvant_recipe_word reductions[] = {
     {"all", KVANT_HEADS_ALL}, {"group", KVANT_HEADS_GROUP}, {NULL, 0}};
-
-static bool look_up(const word *words, const char *text, int *value)
-{
-    for (; words->name != NULL; words++) {
-        if (strcmp(words->name, text) == 0) {
-            *value = words->value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *name_of(const word *words, int value)
-{
-    while (words->name != NULL && words->value != value) {
-        words++;
-    }
-    return words->name != NULL ? words->name : "?";
-}
 
 /* ---- reading ---- */
 
@@ -61,7 +35,7 @@ typedef struct {
 
 static kvant_status expected(const cursor *c, size_t offset, const char *what)
 {
-    char names[160] = "";
+    char names[400] = "";
     for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i != 0 ? ", " : "",
@@ -112,7 +86,7 @@ static bool parse_grouping(const char *text, kvant_tensor_rule *rule)
 static kvant_status parse_rule(const cursor *c, size_t offset, const char *value,
                                kvant_tensor_rule *out)
 {
-    char buffer[MAX_VALUE];
+    char buffer[KVANT_RECIPE_MAX_VALUE];
     snprintf(buffer, sizeof buffer, "%s", value);
     kvant_tensor_rule rule = {KVANT_CODEC_NONE, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
                               KVANT_TRANSFORM_NONE};
@@ -132,12 +106,12 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
     }
 
     int codec;
-    if (!look_up(codecs, buffer, &codec)) {
+    if (!kvant_recipe_look_up(codecs, buffer, &codec)) {
         return expected(c, offset, "a codec: f16, int2, int4, int8 or int8s");
     }
     rule.regular = (kvant_codec)codec;
     if (salient != NULL) {
-        if (!look_up(codecs, salient, &codec)) {
+        if (!kvant_recipe_look_up(codecs, salient, &codec)) {
             return expected(c, offset + (size_t)(salient - buffer),
                             "a codec for salient tokens: int2, int4, int8 or int8s");
         }
@@ -160,53 +134,6 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
     }
     *out = rule;
     return KVANT_OK;
-}
-
-static bool parse_integer(const char *value, uint64_t most, uint64_t *out)
-{
-    if (value[0] < '0' || value[0] > '9') {
-        return false;
-    }
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(value, &end, 10);
-    if (*end != '\0' || errno != 0 || number > most) {
-        return false;
-    }
-    *out = number;
-    return true;
-}
-
-/* Numbers in texts have a point, whatever the caller's locale. Returns the locale to go back to. */
-static locale_t use_c_locale(locale_t *c_locale)
-{
-    *c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    return *c_locale != (locale_t)0 ? uselocale(*c_locale) : (locale_t)0;
-}
-
-static void leave_c_locale(locale_t c_locale, locale_t previous)
-{
-    if (c_locale != (locale_t)0) {
-        uselocale(previous);
-        freelocale(c_locale);
-    }
-}
-
-static bool parse_share(const char *value, double *out)
-{
-    if (value[0] == '\0' || value[strspn(value, "0123456789.e-")] != '\0' || value[0] == '-') {
-        return false;
-    }
-    locale_t c_locale;
-    locale_t previous = use_c_locale(&c_locale);
-    char *end;
-    double number = strtod(value, &end);
-    leave_c_locale(c_locale, previous);
-    if (end == value || *end != '\0' || !(number >= 0.0 && number <= 1.0)) {
-        return false;
-    }
-    *out = number;
-    return true;
 }
 
 static kvant_status parse_field(const cursor *c, const char *key, const char *value,
@@ -234,35 +161,37 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     for (int i = 0; i < 3; i++) {
         uint64_t number;
         if (strcmp(key, counts[i].key) == 0) {
-            if (!parse_integer(value, KVANT_RECIPE_MAX_TOKENS, &number)) {
+            if (!kvant_recipe_integer(value, KVANT_RECIPE_MAX_TOKENS, &number)) {
                 return expected(c, offset, "a number of tokens, at most 1048576");
             }
             *counts[i].value = (uint32_t)number;
             return KVANT_OK;
         }
         if (strcmp(key, shares[i].key) == 0) {
-            return parse_share(value, shares[i].value) ? KVANT_OK
-                                                       : expected(c, offset, "a share from 0 to 1");
+            return kvant_recipe_number(value, 1.0, shares[i].value)
+                       ? KVANT_OK
+                       : expected(c, offset, "a share from 0 to 1");
         }
     }
     int choice;
     if (strcmp(key, "norm") == 0) {
-        if (!look_up(normalisers, value, &choice)) {
+        if (!kvant_recipe_look_up(normalisers, value, &choice)) {
             return expected(c, offset, "none, causal or probes");
         }
         recipe->normaliser = (kvant_normaliser)choice;
         return KVANT_OK;
     }
     if (strcmp(key, "heads") == 0) {
-        if (!look_up(reductions, value, &choice)) {
+        if (!kvant_recipe_look_up(reductions, value, &choice)) {
             return expected(c, offset, "all or group");
         }
         recipe->heads = (kvant_head_reduction)choice;
         return KVANT_OK;
     }
     if (strcmp(key, "seed") == 0) {
-        return parse_integer(value, UINT64_MAX, &recipe->seed) ? KVANT_OK
-                                                               : expected(c, offset, "a number");
+        return kvant_recipe_integer(value, UINT64_MAX, &recipe->seed)
+                   ? KVANT_OK
+                   : expected(c, offset, "a number");
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, norm, "
@@ -307,7 +236,7 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
 
     cursor c = {text, 0};
     for (bool is_first = true;; is_first = false) {
-        char item[MAX_VALUE];
+        char item[KVANT_RECIPE_MAX_VALUE];
         size_t length = strcspn(text + c.at, ",");
         if (length >= sizeof item) {
             return expected(&c, 0, "something shorter");
@@ -343,63 +272,23 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
 
 /* ---- printing ---- */
 
-typedef struct {
-    char *text;
-    size_t capacity;
-    size_t length;
-} printer;
-
-static void print(printer *p, const char *format, ...) KVANT_PRINTF(2, 3);
-
-static void print(printer *p, const char *format, ...)
+static void print_rule(kvant_recipe_printer *p, const kvant_tensor_rule *rule)
 {
-    char piece[MAX_VALUE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(piece, sizeof piece, format, arguments);
-    va_end(arguments);
-    for (int i = 0; i < length && i < MAX_VALUE - 1; i++) {
-        if (p->length + 1 < p->capacity) {
-            p->text[p->length] = piece[i];
-            p->text[p->length + 1] = '\0';
-        }
-        p->length++;
-    }
-}
-
-static void print_rule(printer *p, const kvant_tensor_rule *rule)
-{
-    print(p, "%s", name_of(codecs, (int)rule->regular));
+    kvant_recipe_write(p, "%s", kvant_recipe_name_of(codecs, (int)rule->regular));
     if (rule->regular == KVANT_CODEC_F16) {
         return;
     }
     if (rule->salient != KVANT_CODEC_NONE) {
-        print(p, "+%s", name_of(codecs, (int)rule->salient));
+        kvant_recipe_write(p, "+%s", kvant_recipe_name_of(codecs, (int)rule->salient));
     }
     static const char *const forms[] = {"/token", "/head", "/tok", "/chan", "/chan"};
-    print(p, "%s", forms[rule->grouping]);
+    kvant_recipe_write(p, "%s", forms[rule->grouping]);
     if (rule->group_length != 0) {
-        print(p, "%" PRIu32, rule->group_length);
+        kvant_recipe_write(p, "%" PRIu32, rule->group_length);
     }
     if (rule->transform == KVANT_TRANSFORM_CST) {
-        print(p, "/cst");
+        kvant_recipe_write(p, "/cst");
     }
-}
-
-/* The shortest decimal that reads back as the same number. */
-static void print_share(printer *p, const char *key, double share)
-{
-    char text[40] = "";
-    locale_t c_locale;
-    locale_t previous = use_c_locale(&c_locale);
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, share);
-        if (strtod(text, NULL) == share) {
-            break;
-        }
-    }
-    leave_c_locale(c_locale, previous);
-    print(p, ",%s=%s", key, text);
 }
 
 static bool same_rule(const kvant_tensor_rule *a, const kvant_tensor_rule *b)
@@ -418,47 +307,49 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
 {
-    printer p = {out_text, capacity, 0};
+    kvant_recipe_printer p = {out_text, capacity, 0};
     if (capacity > 0) {
         out_text[0] = '\0';
     }
     if (kvant_recipe_check(recipe) != KVANT_OK) {
-        print(&p, "invalid");
+        kvant_recipe_write(&p, "invalid");
         return p.length;
     }
     for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
         if (same_recipe(recipe, &kvant_named_recipe_at(i)->recipe)) {
-            print(&p, "%s", kvant_recipe_name(i));
+            kvant_recipe_write(&p, "%s", kvant_recipe_name(i));
             return p.length;
         }
     }
-    print(&p, "k=");
+    kvant_recipe_write(&p, "k=");
     print_rule(&p, &recipe->k);
-    print(&p, ",v=");
+    kvant_recipe_write(&p, ",v=");
     print_rule(&p, &recipe->v);
     if (!kvant_recipe_is_f16(recipe)) {
-        print(&p, ",window=%" PRIu32 ",period=%" PRIu32, recipe->window, recipe->period);
+        kvant_recipe_write(&p, ",window=%" PRIu32 ",period=%" PRIu32, recipe->window,
+                           recipe->period);
     }
     if (recipe->sinks != 0) {
-        print(&p, ",sinks=%" PRIu32, recipe->sinks);
+        kvant_recipe_write(&p, ",sinks=%" PRIu32, recipe->sinks);
     }
     if (recipe->salient_share > 0.0) {
-        print_share(&p, "salient", recipe->salient_share);
+        kvant_recipe_write_number(&p, "salient", recipe->salient_share);
     }
     if (recipe->probes_random > 0.0) {
-        print_share(&p, "random", recipe->probes_random);
+        kvant_recipe_write_number(&p, "random", recipe->probes_random);
     }
     if (recipe->probes_recent > 0.0) {
-        print_share(&p, "recent", recipe->probes_recent);
+        kvant_recipe_write_number(&p, "recent", recipe->probes_recent);
     }
     if (recipe->normaliser != KVANT_NORMALISER_NONE) {
-        print(&p, ",norm=%s", name_of(normalisers, (int)recipe->normaliser));
+        kvant_recipe_write(&p, ",norm=%s",
+                           kvant_recipe_name_of(normalisers, (int)recipe->normaliser));
     }
     if (recipe->heads != KVANT_HEADS_ALL) {
-        print(&p, ",heads=%s", name_of(reductions, (int)recipe->heads));
+        kvant_recipe_write(&p, ",heads=%s", kvant_recipe_name_of(reductions, (int)recipe->heads));
     }
     if (recipe->seed != 0) {
-        print(&p, ",seed=%" PRIu64, recipe->seed);
+        kvant_recipe_write(&p, ",seed=%" PRIu64, recipe->seed);
     }
     return p.length;
 }

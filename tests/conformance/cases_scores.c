@@ -33,7 +33,7 @@ static void emit_pool(kvant_case_sink *sink)
                                   .maps = 1u + i % 3u,
                                   .width = widths[i % 5u],
                                   .is_largest = (i / 5u) % 2u}};
-        kvant_emit(sink, i % 9u == 4u, run_pool, &c, "saliency_pool/%s/tokens%u/maps%u/%s%u",
+        kvant_emit(sink, i % 7u == 5u, run_pool, &c, "saliency_pool/%s/tokens%u/maps%u/%s%u",
                    kvant_score_kind_name(c.kind), c.params.tokens, c.params.maps,
                    c.params.is_largest != 0u ? "max" : "avg", c.params.width);
     }
@@ -70,7 +70,7 @@ static void emit_ranks(kvant_case_sink *sink)
             .params = {.tokens = tokens[(i + i / 6u) % 6u],
                        .maps = 1u + i % 3u,
                        .weight = i % 4u == 3u ? KV_BLEND_ONE : 40u * (i % 4u)}};
-        kvant_emit(sink, i % 6u == 4u, run_ranks, &c,
+        kvant_emit(sink, i % 3u == 1u, run_ranks, &c,
                    "saliency_ranks/%s-%s/tokens%u/maps%u/weight%u",
                    kvant_score_kind_name(c.kinds[0]), kvant_score_kind_name(c.kinds[1]),
                    c.params.tokens, c.params.maps, c.params.weight);
