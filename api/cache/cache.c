@@ -27,7 +27,7 @@ static uint64_t most_groups(const kvant_layout *layout)
     if (layout->max_splits > groups) {
         groups = layout->max_splits;
     }
-    if (layout->two_classes) {
+    if (layout->needs_attention) {
         uint64_t probes = layout->probe_capacity; /* of a decode period */
         uint32_t random = 0;
         uint32_t recent = 0;

@@ -78,6 +78,11 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
                                   kvant_buffer *workspace, uint32_t workspace_base,
                                   const kvant_workspace *layout);
 
+/* Scores of the event's tokens, in the workspace: [map][token]. */
+kvant_status kvant_judge_event(const kvant_place *place, const kvant_event *event,
+                               kvant_buffer *workspace, uint32_t workspace_base,
+                               const kvant_workspace *layout);
+
 /* Compresses the oldest period of the window. */
 kvant_status kvant_compress_window(const kvant_place *place);
 

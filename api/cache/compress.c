@@ -38,39 +38,6 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     return status;
 }
 
-/* Scores of the event's tokens, in the workspace. */
-static kvant_status judge(const kvant_place *place, const kvant_event *event,
-                          kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
-{
-    const kvant_layout *layout = place->layout;
-    const kvant_cache_desc *desc = &layout->desc;
-    kv_saliency_params p = {
-        .queries = event->query_view,
-        .query_base = event->query_base,
-        .probes = event->probes,
-        .probes_offset = base + (uint32_t)w->probes,
-        .tokens = event->tokens,
-        .first_position = event->first_position,
-        .q_heads = desc->q_heads,
-        .kv_heads = desc->kv_heads,
-        .dim = desc->k_dim,
-        .capacity = (event->tokens + 3u) / 4u * 4u,
-        .codes_offset = base + (uint32_t)w->codes,
-        .params_offset = base + (uint32_t)w->params,
-        .scale = desc->scale,
-        .operands_offset = base + (uint32_t)w->operands,
-        .steps_offset = base + (uint32_t)w->steps,
-        .partials_offset = base + (uint32_t)w->partials,
-        .rows_offset = base + (uint32_t)w->rows,
-        .sums_offset = base + (uint32_t)w->sums,
-        .scores_offset = base + (uint32_t)w->scores,
-        .normalise = (uint32_t)desc->recipe.normaliser,
-        .all_heads = layout->maps == 1u ? 1u : 0u,
-    };
-    return kvant_op_saliency(place->cache->context, event->k, &event->k_view, event->queries,
-                             workspace, base + (uint32_t)w->keys, p);
-}
-
 static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index)
 {
     return index >= 0 ? &layout->segments[index].at : NULL;
@@ -163,7 +130,7 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     kvant_status status = scale_channels(place, event, any, workspace, keys);
     /* 2. Scores and classes */
     if (status == KVANT_OK && layout->two_classes) {
-        status = judge(place, event, workspace, workspace_base, layout_of);
+        status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);
     }
     if (status == KVANT_OK) {
         status = list_classes(place, event, salient, indices, workspace, workspace_base, layout_of);
@@ -229,7 +196,7 @@ kvant_status kvant_compress_window(const kvant_place *place)
     };
     kvant_workspace w = kvant_workspace_of(layout, period, layout->probe_capacity);
     kvant_status status = KVANT_OK;
-    if (layout->two_classes) {
+    if (layout->needs_attention) {
         event.queries = place->store;
         event.query_base = KV_NO_OFFSET;
         event.probes = stream->probe_count;

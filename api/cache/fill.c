@@ -218,7 +218,7 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
         .tokens = tokens,
         .first_position = first,
     };
-    if (place->layout->two_classes) {
+    if (place->layout->needs_attention) {
         uint32_t random;
         uint32_t recent;
         kvant_probe_counts(&place->layout->desc.recipe, prompt - first, &random, &recent);
@@ -235,7 +235,7 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
     if (status == KVANT_OK && place->layout->desc.non_finite == KVANT_NON_FINITE_SANITISE) {
         status = count_non_finite(cache, pair, first, tokens, KVANT_STATUS_SANITISED);
     }
-    if (status == KVANT_OK && place->layout->two_classes) {
+    if (status == KVANT_OK && place->layout->needs_attention) {
         status = fill_probe_rows(place, &event, prompt - first, workspace, &w);
     }
     if (status == KVANT_OK) {
@@ -270,7 +270,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
                           tokens, desc->prefill_tokens);
     }
     uint32_t compressed = kvant_prefill_compressed(place.layout, tokens);
-    if (place.layout->two_classes && compressed != 0) {
+    if (place.layout->needs_attention && compressed != 0) {
         kvant_shape shape = {1, tokens, desc->q_heads, desc->k_dim};
         status = kvant_check_tensor(cache->context, "q", q, shape, 0, &queries);
     }

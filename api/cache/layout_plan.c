@@ -10,6 +10,7 @@
 #include "arith.h"
 #include "checked.h"
 #include "layout.h"
+#include "params.h"
 #include "recipe_internal.h"
 #include "validate.h"
 
@@ -143,6 +144,7 @@ static void decide_policy(kvant_layout *layout)
 
     layout->is_f16 = kvant_recipe_is_f16(recipe);
     layout->two_classes = kvant_recipe_has_two_classes(recipe);
+    layout->needs_attention = kvant_recipe_needs_attention(recipe);
     layout->maps = layout->two_classes && recipe->heads == KVANT_HEADS_GROUP ? desc->kv_heads : 1u;
     if (layout->is_f16) {
         layout->alignment = 1;
@@ -164,7 +166,7 @@ static void decide_policy(kvant_layout *layout)
     }
     layout->window_capacity = quad(kv_min_u32((uint32_t)most, total));
     layout->events = 1u + (desc->decode_tokens + layout->alignment - 1u) / recipe->period;
-    if (layout->two_classes && layout->events > 1u) {
+    if (layout->needs_attention && layout->events > 1u) {
         uint32_t random;
         uint32_t recent;
         kvant_probe_counts(recipe, recipe->period, &random, &recent);
@@ -390,6 +392,24 @@ static kvant_status place_all(kvant_layout *layout)
 
 /* ---- scratch ---- */
 
+static void place_scores(const kvant_layout *layout, uint32_t tokens, placer *p, kvant_workspace *w)
+{
+    const kvant_recipe *recipe = &layout->desc.recipe;
+    uint64_t words = (uint64_t)layout->maps * tokens;
+    uint64_t count = 0;
+    w->scores = place(p, words, &count);
+    if (layout->needs_attention && recipe->pooling != KVANT_POOLING_NONE) {
+        w->unpooled = place(p, words, &count);
+    }
+    if (kvant_recipe_weights(recipe).parts > 1u) {
+        w->part = place(p, words, &count);
+    }
+    if (recipe->score == KVANT_SCORE_OUTLIERS) {
+        w->counts = place(p, (uint64_t)layout->maps * KV_MAGNITUDES, &count);
+        w->limits = place(p, layout->maps, &count);
+    }
+}
+
 kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes)
 {
     const kvant_cache_desc *desc = &layout->desc;
@@ -403,7 +423,7 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
     uint64_t count = 0;
     kvant_workspace w = {0};
     w.keys = place(&p, channels * 2u, &count);
-    if (layout->two_classes) {
+    if (layout->needs_attention) {
         w.probes = place(&p, probes, &count);
         w.codes = place(&p, (uint64_t)desc->kv_heads * capacity * (desc->k_dim / 4u), &count);
         w.params = place(&p, channels, &count);
@@ -412,7 +432,9 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
         w.partials = place(&p, kvant_multiply(rows * 2u, splits), &count);
         w.rows = place(&p, rows * 2u, &count);
         w.sums = place(&p, 2u * (uint64_t)desc->kv_heads * tokens, &count);
-        w.scores = place(&p, (uint64_t)layout->maps * tokens, &count);
+    }
+    if (layout->two_classes) {
+        place_scores(layout, tokens, &p, &w);
     }
     w.words = p.next;
     return w;
@@ -452,6 +474,31 @@ static kvant_status size_scratch(kvant_layout *layout)
     return KVANT_OK;
 }
 
+/* Ranks and counts of magnitudes are 32-bit integers. */
+static kvant_status check_scores(const kvant_layout *layout)
+{
+    const kvant_cache_desc *desc = &layout->desc;
+    if (!layout->two_classes) {
+        return KVANT_OK;
+    }
+    uint64_t tokens = kvant_prefill_compressed(layout, desc->prefill_tokens);
+    if (layout->events > 1u && desc->recipe.period > tokens) {
+        tokens = desc->recipe.period;
+    }
+    uint64_t dim = desc->k_dim > desc->v_dim ? desc->k_dim : desc->v_dim;
+    if (kvant_recipe_weights(&desc->recipe).parts > 1u && tokens > KV_BLEND_TOKENS) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "scores of more than %u tokens at a time cannot be "
+                          "blended",
+                          KV_BLEND_TOKENS);
+    }
+    if (desc->recipe.score == KVANT_SCORE_OUTLIERS && tokens * desc->kv_heads * dim > UINT32_MAX) {
+        return kvant_fail(KVANT_ERROR_LIMIT,
+                          "score=outliers takes at most 2^32 numbers of K or V at a time");
+    }
+    return KVANT_OK;
+}
+
 static kvant_status count_bytes(kvant_layout *layout)
 {
     const kvant_cache_desc *desc = &layout->desc;
@@ -474,7 +521,7 @@ static kvant_status count_bytes(kvant_layout *layout)
     if (compressed != 0) {
         uint32_t random = 0;
         uint32_t recent = 0;
-        if (layout->two_classes) {
+        if (layout->needs_attention) {
             uint32_t sinks = kv_min_u32(desc->recipe.sinks, desc->prefill_tokens);
             kvant_probe_counts(&desc->recipe, desc->prefill_tokens - sinks, &random, &recent);
         }
@@ -507,6 +554,9 @@ kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
     }
     if (status == KVANT_OK) {
         status = size_scratch(&layout);
+    }
+    if (status == KVANT_OK) {
+        status = check_scores(&layout);
     }
     if (status == KVANT_OK) {
         status = count_bytes(&layout);

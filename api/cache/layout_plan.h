@@ -41,13 +41,18 @@ typedef struct {
     uint64_t rows;
     uint64_t sums;
     uint64_t scores;
-    uint64_t words; /* all of it */
+    uint64_t unpooled; /* scores before they are pooled */
+    uint64_t part;     /* scores of one part of a blend */
+    uint64_t counts;   /* of magnitudes */
+    uint64_t limits;   /* beyond which a number is an outlier */
+    uint64_t words;    /* all of it */
 } kvant_workspace;
 
 typedef struct {
     kvant_cache_desc desc; /* with defaults filled in */
     bool is_f16;
     bool two_classes;
+    bool needs_attention; /* they are judged by probe rows, alone or with something else */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */
     uint32_t alignment; /* tokens to which a growing segment's events are rounded down */

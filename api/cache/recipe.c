@@ -80,6 +80,35 @@ static const kvant_named_recipe named[] = {
          .normaliser = KVANT_NORMALISER_PROBES,
          .heads = KVANT_HEADS_ALL,
      }},
+    {"range",
+     "zipcache's bits, salient by the value range of K and V: no queries needed",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_CHANNEL_SEGMENT, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_CST},
+         .period = 100,
+         .salient_share = 0.6,
+         .score = KVANT_SCORE_RANGE,
+         .score_of = KVANT_SCORE_OF_BOTH,
+     }},
+    {"hybrid",
+     "zipcache, salient by attention and by value range in equal parts",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_CHANNEL_SEGMENT, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_CST},
+         .period = 100,
+         .salient_share = 0.6,
+         .probes_random = 0.05,
+         .probes_recent = 0.05,
+         .normaliser = KVANT_NORMALISER_PROBES,
+         .heads = KVANT_HEADS_ALL,
+         .score = KVANT_SCORE_RANGE,
+         .score_of = KVANT_SCORE_OF_BOTH,
+         .blend = 0.5,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
@@ -186,7 +215,8 @@ static kvant_status check_policy(const kvant_recipe *recipe)
         }
     }
     if (kvant_recipe_has_two_classes(recipe)) {
-        if (recipe->probes_random + recipe->probes_recent <= 0.0) {
+        if (kvant_recipe_needs_attention(recipe) &&
+            recipe->probes_random + recipe->probes_recent <= 0.0) {
             return bad("salient", "needs probe rows: random or recent above 0");
         }
         if (recipe->heads == KVANT_HEADS_GROUP && (recipe->k.grouping == KVANT_GROUPING_TOKEN ||
@@ -213,7 +243,10 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
         return bad("norm or heads", "has no known value");
     }
     bool has_salient = recipe->salient_share > 0.0;
-    kvant_status status = check_rule("k", &recipe->k, has_salient);
+    kvant_status status = kvant_recipe_check_score(recipe);
+    if (status == KVANT_OK) {
+        status = check_rule("k", &recipe->k, has_salient);
+    }
     if (status == KVANT_OK) {
         status = check_rule("v", &recipe->v, has_salient);
     }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "kvant/recipe.h"
+#include "recipe_words.h"
 
 #define KVANT_RECIPE_MAX_TOKENS 1048576u
 
@@ -24,5 +25,32 @@ bool kvant_recipe_is_f16(const kvant_recipe *recipe);
 
 /* Whether some tokens are salient and some are not, so that scores are needed. */
 bool kvant_recipe_has_two_classes(const kvant_recipe *recipe);
+
+/* Whether probe rows of attention are needed to tell the two classes apart. */
+bool kvant_recipe_needs_attention(const kvant_recipe *recipe);
+
+/* What a score is made of. One part is a score by itself, several are blended by their ranks. */
+typedef enum {
+    KVANT_PART_ATTENTION,
+    KVANT_PART_K, /* range or outliers of K */
+    KVANT_PART_V,
+    KVANT_PARTS
+} kvant_score_part;
+
+typedef struct {
+    uint32_t of[KVANT_PARTS]; /* KV_BLEND_ONE together, or all 0: locality */
+    uint32_t parts;           /* that are not 0 */
+} kvant_score_weights;
+
+kvant_score_weights kvant_recipe_weights(const kvant_recipe *recipe);
+
+kvant_status kvant_recipe_check_score(const kvant_recipe *recipe);
+/* Whether the key is one of a score's; *out_expected is what its value should have been, or NULL. */
+bool kvant_recipe_score_key(const char *key, const char *value, kvant_recipe *recipe,
+                            const char **out_expected);
+/* What a text that does not say it means. */
+void kvant_recipe_score_defaults(kvant_recipe *recipe);
+void kvant_recipe_write_score(kvant_recipe_printer *p, const kvant_recipe *recipe);
+bool kvant_recipe_same_score(const kvant_recipe *a, const kvant_recipe *b);
 
 #endif

@@ -193,9 +193,13 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
                    ? KVANT_OK
                    : expected(c, offset, "a number");
     }
+    const char *wanted;
+    if (kvant_recipe_score_key(key, value, recipe, &wanted)) {
+        return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
+    }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, norm, "
-                    "heads, seed");
+                    "heads, seed, pool, score, of, percentile, blend");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -263,6 +267,7 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
         recipe.k.salient = KVANT_CODEC_NONE;
         recipe.v.salient = KVANT_CODEC_NONE;
     }
+    kvant_recipe_score_defaults(&recipe);
     kvant_status status = kvant_recipe_check(&recipe);
     if (status == KVANT_OK) {
         *out_recipe = recipe;
@@ -302,7 +307,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
     return same_rule(&a->k, &b->k) && same_rule(&a->v, &b->v) && a->window == b->window &&
            a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
-           a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed;
+           a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
+           kvant_recipe_same_score(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -351,5 +357,6 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
     if (recipe->seed != 0) {
         kvant_recipe_write(&p, ",seed=%" PRIu64, recipe->seed);
     }
+    kvant_recipe_write_score(&p, recipe);
     return p.length;
 }

@@ -5,6 +5,8 @@
  */
 #include "ops_internal.h"
 
+#include <math.h>
+
 #include "layout.h"
 
 /* Empty keys: lowest above highest. */
@@ -118,6 +120,43 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
     };
     for (size_t i = 0; status == KVANT_OK && i < sizeof rest / sizeof rest[0]; i++) {
         status = kvant_launch_kernel(context, rest[i], &p, &scratch, 1);
+    }
+    return status;
+}
+
+/* The place of the percentile among `numbers` in order, from 0 on: ceil(percentile x numbers) - 1; the
+ * small number absorbs that 0.995 x 1000 is not 995. */
+static uint32_t place_of_percentile(double percentile, uint32_t numbers)
+{
+    double place = ceil(percentile * (double)numbers - 1e-6);
+    return place < 1.0 ? 0u : (uint32_t)place - 1u;
+}
+
+kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_buffer *scratch,
+                            const kv_range_params *p, double percentile)
+{
+    kvant_buffer *buffers[2] = {source, scratch};
+    kvant_status status = KVANT_OK;
+    if (p->limits_offset != KV_NO_OFFSET) {
+        kv_percentile_params limits = {
+            .maps = p->all_heads != 0u ? 1u : p->heads,
+            .rank = place_of_percentile(percentile,
+                                        p->tokens * p->dim * (p->all_heads != 0u ? p->heads : 1u)),
+            .counts_offset = p->counts_offset,
+            .limits_offset = p->limits_offset,
+        };
+        status = kvant_buffer_fill(scratch, (uint64_t)p->counts_offset * 4u, 0u,
+                                   (uint64_t)limits.maps * KV_MAGNITUDES * 4u);
+        if (status == KVANT_OK) {
+            status = kvant_launch_kernel(context, KVANT_KERNEL_saliency_magnitudes, p, buffers, 2);
+        }
+        if (status == KVANT_OK) {
+            status = kvant_launch_kernel(context, KVANT_KERNEL_saliency_percentile, &limits,
+                                         &scratch, 1);
+        }
+    }
+    if (status == KVANT_OK) {
+        status = kvant_launch_kernel(context, KVANT_KERNEL_saliency_range, p, buffers, 2);
     }
     return status;
 }

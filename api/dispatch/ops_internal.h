@@ -32,6 +32,11 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
                                kvant_buffer *queries, kvant_buffer *scratch, uint32_t keys_offset,
                                kv_saliency_params p);
 
+/* Ranges of tokens, or with p->limits_offset their outliers beyond `percentile` of all magnitudes of a
+ * map, in scratch. */
+kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_buffer *scratch,
+                            const kv_range_params *p, double percentile);
+
 /* A segment's entry of the segment table. */
 void kvant_write_segment(const kvant_segment *segment, uint32_t *entry);
 

@@ -197,6 +197,14 @@ static void emit_mixed(kvant_case_sink *sink)
         {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f},
         {"k=int8/tok16,v=int8/chan,window=0,period=4", 1, 1, 8, 1, 16, 256, 3, 25, 1, KVANT_F32,
          1.0f},
+        {"k=int2+int8/chan,v=int2+int4/head,salient=0.4,heads=group,score=outliers,of=kv,"
+         "percentile=0.9,period=20",
+         1, 1, 4, 2, 40, 72, 70, 24, 1, KVANT_F16, 8.0f},
+        {"zipcache,period=32,random=1,recent=0,norm=none,pool=max5,score=range,of=v,blend=0.25", 1,
+         1, 4, 2, 64, 64, 100, 12, 3, KVANT_F32, 8.0f},
+        {"zipcache,period=32,pool=avg7", 1, 1, 4, 2, 32, 32, 70, 12, 3, KVANT_BF16, 1.0f},
+        {"zipcache,score=locality,random=0,recent=0,period=16", 1, 1, 2, 1, 32, 32, 50, 18, 1,
+         KVANT_F32, 1.0f},
     };
     for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         kvant_scenario s = scenarios[i];

@@ -27,6 +27,12 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_int_equal(again.normaliser, recipe->normaliser);
     assert_int_equal(again.heads, recipe->heads);
     assert_true(again.seed == recipe->seed);
+    assert_int_equal(again.pooling, recipe->pooling);
+    assert_int_equal(again.pool_tokens, recipe->pool_tokens);
+    assert_int_equal(again.score, recipe->score);
+    assert_int_equal(again.score_of, recipe->score_of);
+    assert_true(again.percentile == recipe->percentile);
+    assert_true(again.blend == recipe->blend);
 }
 
 static void names_round_trip(void **state)
@@ -55,6 +61,11 @@ static void full_forms_round_trip(void **state)
         "kivi2,window=32",
         "zipcache,salient=0",
         "zipcache,salient=1",
+        "zipcache,pool=avg7",
+        "zipcache,pool=max5,score=range,of=v,blend=0.25",
+        "range,score=outliers",
+        "range,score=outliers,percentile=0.999,of=v",
+        "zipcache,score=locality,random=0,recent=0",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -117,6 +128,21 @@ static void nonsense_is_refused(void **state)
         {"zipcache,heads=group", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
         {"int4,period=0", KVANT_ERROR_INVALID_ARGUMENT, "period"},
         {"zipcache,salient=0x1p-1", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
+        {"zipcache,pool=7", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},
+        {"zipcache,pool=avg", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},
+        {"zipcache,pool=avg6", KVANT_ERROR_INVALID_ARGUMENT, "odd"},
+        {"zipcache,pool=max1", KVANT_ERROR_INVALID_ARGUMENT, "odd"},
+        {"zipcache,pool=max65", KVANT_ERROR_INVALID_ARGUMENT, "63"},
+        {"range,pool=avg7", KVANT_ERROR_INVALID_ARGUMENT, "attention"},
+        {"zipcache,score=width", KVANT_ERROR_UNKNOWN_RECIPE, "locality"},
+        {"zipcache,of=kv", KVANT_ERROR_INVALID_ARGUMENT, "score=range"},
+        {"range,of=q", KVANT_ERROR_UNKNOWN_RECIPE, "kv"},
+        {"range,percentile=0.9", KVANT_ERROR_INVALID_ARGUMENT, "outliers"},
+        {"range,score=outliers,percentile=1", KVANT_ERROR_INVALID_ARGUMENT, "between"},
+        {"zipcache,blend=0.5", KVANT_ERROR_INVALID_ARGUMENT, "score=range"},
+        {"hybrid,blend=0.001", KVANT_ERROR_INVALID_ARGUMENT, "1/256"},
+        {"hybrid,blend=1", KVANT_ERROR_INVALID_ARGUMENT, "255/256"},
+        {"hybrid,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},
         {"f16,window=3", KVANT_ERROR_INVALID_ARGUMENT, "f16"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

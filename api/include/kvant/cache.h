@@ -87,7 +87,7 @@ KVANT_API kvant_status kvant_cache_usage(const kvant_cache *cache,
  * A prompt into an empty sequence of a layer, compressed at once. The newest tokens stay f16 as the
  * recipe says; sinks stay f16.
  *   k [tokens][kv_heads][k_dim], v [tokens][kv_heads][v_dim], q [tokens][q_heads][k_dim]
- *   q.buffer may be NULL when the recipe has one class (no saliency to judge)
+ *   q or q->buffer may be NULL when the recipe does not judge by attention
  * The prompt's own attention is the engine's, or kvant_prefill_attention.
  * Errors: INVALID_STATE (not empty), CAPACITY, NOT_FINITE, INVALID_ARGUMENT.
  */
@@ -98,7 +98,7 @@ KVANT_API kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, u
 
 /* Tokens after those that the sequence has, into its f16 window; whatever leaves the window is
  * compressed, in runs of the recipe's period. Old tokens are never quantized again.
- * A recipe with two classes judges a period by the queries that kvant_cache_attend saw during it;
+ * A recipe that judges by attention judges a period by the queries that kvant_cache_attend saw during it;
  * where there were none (several periods appended in one call), the newest tokens are salient.
  * Errors: CAPACITY, NOT_FINITE, INVALID_ARGUMENT. */
 KVANT_API kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t sequence,

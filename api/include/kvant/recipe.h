@@ -53,6 +53,28 @@ typedef enum kvant_head_reduction {
     KVANT_HEADS_GROUP = 1 /* "group": one class map a KV head; needs per-head parameters */
 } kvant_head_reduction;
 
+/* How summed attention is pooled along the tokens before it is a score (SnapKV). */
+typedef enum kvant_pooling {
+    KVANT_POOLING_NONE = 0,
+    KVANT_POOLING_MEAN = 1, /* "avg7": the mean of 7 tokens around each one */
+    KVANT_POOLING_MAX = 2   /* "max7": the largest of them */
+} kvant_pooling;
+
+/* What tells salient tokens from regular ones. */
+typedef enum kvant_score {
+    KVANT_SCORE_ATTENTION = 0, /* "attention": what probe rows give them */
+    KVANT_SCORE_RANGE = 1,     /* "range": the largest less the smallest of their numbers */
+    KVANT_SCORE_OUTLIERS = 2,  /* "outliers": how many of their numbers are beyond a percentile */
+    KVANT_SCORE_LOCALITY = 3   /* "locality": the newest are salient */
+} kvant_score;
+
+/* Whose numbers, for range and outliers. */
+typedef enum kvant_score_source {
+    KVANT_SCORE_OF_K = 0,   /* "k" */
+    KVANT_SCORE_OF_V = 1,   /* "v" */
+    KVANT_SCORE_OF_BOTH = 2 /* "kv": by both ranks in equal parts */
+} kvant_score_source;
+
 typedef struct kvant_tensor_rule {
     kvant_codec regular; /* codec of regular tokens (of all compressed tokens where
                             salient_share is 0) */
@@ -77,13 +99,20 @@ typedef struct kvant_recipe {
     kvant_normaliser normaliser;
     kvant_head_reduction heads;
     uint64_t seed; /* of the random probes */
+    kvant_pooling pooling;
+    uint32_t pool_tokens; /* odd, 3 .. 63; 0 without pooling */
+    kvant_score score;
+    kvant_score_source score_of; /* of range and outliers; else K */
+    double percentile; /* of all magnitudes, beyond which a number is an outlier; else 0 */
+    double blend;      /* weight of attention beside range or outliers, by ranks; 0: none */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
     {sizeof(kvant_recipe),                                                                         \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
-     0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0}
+     0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -97,7 +126,9 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   window, period, sinks   tokens            salient   share, 0 .. 1
  *   random, recent          shares of probe rows
  *   norm      none causal probes              heads     all group
- *   seed      number
+ *   seed      number                            pool      none avg<n> max<n>
+ *   score     attention range outliers locality of        k v kv
+ *   percentile, blend       shares
  *
  * Numbers have a point whatever the locale. Without period= the full form takes 32. Where salient is 0,
  * a codec for salient tokens is dropped.
