@@ -6,7 +6,7 @@
  */
 #include "kernel.clh"
 
-#define RUN (KV_MAGNITUDES / KV_LANES)
+#define RUN ((KV_MAGNITUDES + KV_LANES - 1u) / KV_LANES)
 
 KV_KERNEL void kvant_saliency_percentile(const kv_percentile_params p, __global kv_u32 *scratch)
 {
@@ -16,11 +16,13 @@ KV_KERNEL void kvant_saliency_percentile(const kv_percentile_params p, __global 
     if (map >= p.maps) {
         return; /* the first launch, which has nothing to do */
     }
-    __global const kv_u32 *counts = &scratch[p.counts_offset + map * KV_MAGNITUDES + lane * RUN];
+    kv_u32 first = lane * RUN;
+    kv_u32 length = kv_min_u32(RUN, KV_MAGNITUDES - kv_min_u32(first, KV_MAGNITUDES));
+    __global const kv_u32 *counts = &scratch[p.counts_offset + map * KV_MAGNITUDES + first];
 
     /* 1. Numbers below each magnitude: the first with more than `rank` through it */
     kv_u32 own = 0u;
-    for (kv_u32 i = 0u; i < RUN; i++) {
+    for (kv_u32 i = 0u; i < length; i++) {
         own += counts[i];
     }
     runs[lane] = own;
@@ -37,6 +39,6 @@ KV_KERNEL void kvant_saliency_percentile(const kv_percentile_params p, __global 
             through += counts[magnitude];
         }
         /* 2. Store */
-        scratch[p.limits_offset + map] = lane * RUN + magnitude;
+        scratch[p.limits_offset + map] = first + magnitude;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Steps 2 and 4 of attention over codes on matrix units, for words that lie in the store
- * (attention_mma.cu) or in stages of shared memory (attention_async.cuh). A warp makes the inner products of a tile
+ * (attention_mma.cu) or in stages of shared memory (attention_stream.cuh). A warp makes the inner products of a tile
  * of tokens (scores) or channels (output) with all query rows, a chunk of 32 at a time: the codes
  * are the rows of A, the query rows the columns of B.
  *

@@ -3,6 +3,7 @@
  * The steps of the attention kernel, for any way to compute its inner products over codes (HOW):
  *   HOW::begin(how, s)       before step 1
  *   HOW::scores(how, ...)    step 2, as kv_score_quantized
+ *   HOW::score_block<BITS>(...)  a block of tokens, where scores is kv_score_quantized
  *   HOW::output<BITS>(...)   step 4 over a group of channels, as kv_output_group
  *   HOW::operand_rows(rows)  query rows whose operands they read
  * The parts:

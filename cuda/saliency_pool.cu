@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * saliency_pool: scores pooled along the tokens (SnapKV): the mean or the largest of the scores around
- * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays. One item is
- * one token of one map.
+ * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays, and is 0 to its
+ * neighbours. One item is one token of one map.
  */
 #include "kernel.cuh"
 
@@ -21,10 +21,11 @@ kvant_saliency_pool(const kv_pool_params p, kv_u32 *scratch)
         kv_u32 remainders = 0u;
         kv_u32 largest = 0u;
         for (kv_u32 i = 0u; i <= before + after; i++) {
-            kv_u32 quotient = first[i] / p.width;
+            kv_u32 score = first[i] < KV_SCORE_MAX ? first[i] : 0u;
+            kv_u32 quotient = score / p.width;
             quotients += quotient;
-            remainders += first[i] - quotient * p.width;
-            largest = largest > first[i] ? largest : first[i];
+            remainders += score - quotient * p.width;
+            largest = largest > score ? largest : score;
         }
         kv_u32 pooled = p.is_largest != 0u ? largest : quotients + remainders / p.width;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * saliency_pool: scores pooled along the tokens (SnapKV): the mean or the largest of the scores around
- * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays. One item is
- * one token of one map.
+ * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays, and is 0 to its
+ * neighbours. One item is one token of one map.
  */
 #include "reference.h"
 
@@ -23,9 +23,10 @@ void kvant_ref_saliency_pool(const void *params_words, kv_u32 *const *bindings)
         kv_u32 remainders = 0;
         kv_u32 largest = 0;
         for (kv_u32 i = 0; i <= before + after; i++) {
-            quotients += first[i] / p->width;
-            remainders += first[i] % p->width;
-            largest = first[i] > largest ? first[i] : largest;
+            kv_u32 score = first[i] < KV_SCORE_MAX ? first[i] : 0;
+            quotients += score / p->width;
+            remainders += score % p->width;
+            largest = score > largest ? score : largest;
         }
         kv_u32 pooled = p->is_largest != 0u ? largest : quotients + remainders / p->width;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention.comp, read once for each width of codes (BITS 2, 4, 8; NAMED adds the width to
+ * Part of attention_lanes.glsl, read once for each width of codes (BITS 2, 4, 8; NAMED adds the width to
  * a name): the inner loops over packed codes.
  */
 

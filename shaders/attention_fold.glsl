@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention.comp: folding group parameters into queries (K) and weights (V), and making
+ * Part of attention_lanes.glsl: folding group parameters into queries (K) and weights (V), and making
  * integer operands of the result. Each fold has three passes over its values with a barrier
  * between: maxima, inverses, operands.
  */

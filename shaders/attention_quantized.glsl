@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention.comp: the loops over chunks of quantized segments. The width of the codes is
+ * Part of attention_lanes.glsl: the loops over chunks of quantized segments. The width of the codes is
  * resolved here, outside the inner loops.
  */
 

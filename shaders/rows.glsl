@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How the kernels of quantization read a caller's tensor: 8 channels of a row at a time, as the
+ * How kernels read a caller's tensor: 8 channels of a row at a time, as the
  * halves that the cache holds. The sibling of cl/rows.clh.
  *
  * A work-group of 8 lanes is one vector of a CPU. There both sides of a branch are executed, and a

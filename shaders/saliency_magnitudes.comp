@@ -4,8 +4,7 @@
  *
  * saliency_magnitudes: how many numbers of an event have each magnitude, as the bits of their halves:
  * from these counts saliency_percentile finds what an outlier is. Counts are 0 before the launch.
- * One item
- * is a row of one head, or 8 channels of it.
+ * One item is a row of one head, or 8 channels of it.
  */
 #include "kernel.glsl"
 

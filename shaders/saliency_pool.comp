@@ -3,8 +3,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * saliency_pool: scores pooled along the tokens (SnapKV): the mean or the largest of the scores around
- * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays. One item is
- * one token of one map.
+ * each token, in integers. Past both ends scores are 0; a score of KV_SCORE_MAX stays, and is 0 to its
+ * neighbours. One item is one token of one map.
  */
 #include "kernel.glsl"
 
@@ -26,7 +26,7 @@ void main()
         kv_u32 remainders = 0u;
         kv_u32 largest = 0u;
         for (kv_u32 i = at - before; i <= at + after; i++) {
-            kv_u32 score = scratch[i];
+            kv_u32 score = scratch[i] < KV_SCORE_MAX ? scratch[i] : 0u;
             kv_u32 quotient = score / p.width;
             quotients += quotient;
             remainders += score - quotient * p.width;

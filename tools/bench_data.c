@@ -8,17 +8,9 @@
 #include <string.h>
 
 #include "bench_work.h"
+#include "tool_random.h"
 
 enum { TABLE_SIZE = 4096, PIECE_WORDS = 65536 };
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = *state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
 
 /* A number of moderate size as half-precision bits, rounded towards zero. */
 static uint16_t half_bits(double x)
@@ -36,8 +28,8 @@ static uint16_t half_bits(double x)
 static void fill_table(uint16_t *table, uint64_t *state)
 {
     for (int i = 0; i < TABLE_SIZE; i++) {
-        double u = ((double)(next_random(state) >> 11) + 1.0) * 0x1p-53;
-        double angle = (double)(next_random(state) >> 11) * 0x1p-53 * 6.283185307179586;
+        double u = ((double)(tool_random_next(state) >> 11) + 1.0) * 0x1p-53;
+        double angle = (double)(tool_random_next(state) >> 11) * 0x1p-53 * 6.283185307179586;
         table[i] = half_bits(sqrt(-2.0 * log(u)) * cos(angle));
     }
 }
@@ -54,7 +46,7 @@ static int fill_random(kvant_buffer *buffer, const uint16_t *table, uint64_t *st
     for (uint64_t at = 0; at < size && status == KVANT_OK;) {
         uint64_t bytes = size - at < PIECE_WORDS * 4u ? size - at : PIECE_WORDS * 4u;
         for (uint64_t i = 0; i < bytes / 4u; i++) {
-            uint64_t random = next_random(state);
+            uint64_t random = tool_random_next(state);
             words[i] = (uint32_t)table[random % TABLE_SIZE] |
                        (uint32_t)table[(random >> 32) % TABLE_SIZE] << 16;
         }

@@ -203,7 +203,9 @@ static void put_steps(const page *p)
             fputs(
                 "<h2>Decode steps</h2>\n<p>Time in the library by the host's clock; then the mean "
                 "time of each kind of work on the device, from time stamps in a second pass, and "
-                "what is left for submission and waiting; then counts of one step.</p>\n"
+                "what is left for submission and waiting; the mean that these parts add up to; "
+                "then "
+                "counts of one step.</p>\n"
                 "<div class=\"wide\"><table>\n<tr><th>recipe</th><th>L</th>",
                 p->file);
             for (size_t at = 0; at < STEP_SUMMARY_VALUES; at++) {

@@ -162,7 +162,6 @@ static int read_lists(bench_options *o, tool_error *error)
 
 /* ---- the run ------------------------------------------------------------------------------- */
 
-/* Files are opened before anything is measured, so that no result is lost to a wrong path. */
 static int report(const bench_options *o, const bench_results *results, FILE *csv, FILE *html,
                   tool_error *error)
 {
@@ -205,6 +204,7 @@ static int bench_on_device(const bench_options *o, const bench_entry *entries, s
     return result;
 }
 
+/* Files are opened before anything is measured, so that no result is lost to a wrong path. */
 static int bench_to_files(const bench_options *o, const bench_entry *entries, size_t count,
                           tool_globals *globals, tool_error *error)
 {

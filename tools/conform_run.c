@@ -91,7 +91,7 @@ static void warn_of_idle_lists(const conform_work *w, const conform_list *list)
     }
 }
 
-/* Runs on every device; counts the ends of each kind. The first failure's code is in *error. */
+/* Runs on every device; counts the ends of each kind. The last failure's code is in *error. */
 static int run_devices(conform_work *w, conform_list *list, size_t counts[DEVICE_FAILED + 1],
                        tool_error *error)
 {
@@ -141,7 +141,8 @@ int conform_run(conform_work *w, tool_error *error)
         warn_of_idle_lists(w, &list);
         tool_error failure = {0, ""};
         int concluded = conform_conclude(w, &list, &failure);
-        if (counts[DEVICE_FAILED] != 0u && (concluded == 0 || failure.code == TOOL_CHECK_FAILED)) {
+        if (counts[DEVICE_FAILED] != 0u &&
+            (list.count == 0u || concluded == 0 || failure.code == TOOL_CHECK_FAILED)) {
             snprintf(error->text, sizeof error->text, "%zu of %zu devices could not be tested",
                      counts[DEVICE_FAILED], w->device_count);
             result = -1;

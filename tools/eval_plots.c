@@ -152,6 +152,8 @@ static int put_plot(const eval_report *report, svg_plot *p, const char *name, co
         svg_axis_include(&p->y, e->value);
         if (e->has_interval && (!p->y.is_log || e->low > 0.0)) {
             svg_axis_include(&p->y, e->low);
+        }
+        if (e->has_interval && (!p->y.is_log || e->high > 0.0)) {
             svg_axis_include(&p->y, e->high);
         }
     }

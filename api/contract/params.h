@@ -228,7 +228,8 @@ KV_STRUCT_END(kv_saliency_params)
 #define KV_PROBABILITY_ONE 268435456.0f /* 2^28 */
 
 /* saliency_pool: pooled[token] = the mean, rounded down, or the largest of the `width` scores around
- * the token's; past both ends scores are 0. A score of KV_SCORE_MAX stays. */
+ * the token's; past both ends scores are 0. A score of KV_SCORE_MAX stays, and is 0 to
+ * its neighbours. */
 KV_STRUCT_BEGIN(kv_pool_params)
     kv_u32 tokens;
     kv_u32 maps;

@@ -77,6 +77,12 @@ static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
     }
 }
 
+/* Rows of heads, in octets of channels but for a CPU. */
+static uint64_t row_items(uint32_t tokens, uint32_t heads, uint32_t dim, uint32_t lanes)
+{
+    return (uint64_t)tokens * heads * (KV_IS_NARROW(lanes) ? 1u : columns_of(dim));
+}
+
 /* Independent items of an ITEMS kernel. */
 static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t lanes)
 {
@@ -85,7 +91,7 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
         return ((const kv_arithmetic_params *)params)->count;
     case KVANT_KERNEL_finite: {
         const kv_finite_params *p = params;
-        return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 1u : columns_of(p->dim));
+        return row_items(p->tokens, p->heads, p->dim, lanes);
     }
     case KVANT_KERNEL_append:
         return append_items(params, lanes);
@@ -115,7 +121,7 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     }
     case KVANT_KERNEL_saliency_magnitudes: {
         const kv_range_params *p = params;
-        return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 1u : columns_of(p->dim));
+        return row_items(p->tokens, p->heads, p->dim, lanes);
     }
     case KVANT_KERNEL_saliency_range: {
         const kv_range_params *p = params;

@@ -180,8 +180,8 @@ void kvant_variant_describe(uint32_t capabilities, kvant_variant_choice choice, 
     text[0] = '\0';
     for (int i = 0; i < ROWS && used < size; i++) {
         const tuned_row *row = &table[i];
-        if (choice.is_forced ? !is_possible(row, capabilities) || choice.variant != row->variant
-                             : !is_automatic(row, capabilities)) {
+        uint32_t set = kvant_variant_set(row->kernel, capabilities, choice);
+        if ((set & (1u << row->variant)) == 0u) {
             continue;
         }
         used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used != 0 ? ", " : "",

@@ -162,7 +162,6 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
                                         "%s takes blocks of %d threads; the kernels need %u", name,
                                         threads, CUDA_WARP);
     }
-    device->capabilities = capabilities_of(device, major * 10 + minor);
     int processors = attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MULTIPROCESSORS);
     uint32_t groups = 65535;
     groups = smallest(groups, attribute_of(driver, device->ordinal, CUDA_ATTRIBUTE_MAX_GRID_X));
@@ -174,7 +173,7 @@ static kvant_status examine(kvant_backend_device *device, uint32_t index,
         .lanes = device->lanes,
         .max_groups = groups,
         .parallel_groups = processors > 0 ? (uint32_t)processors * 4u : 1u,
-        .capabilities = device->capabilities,
+        .capabilities = capabilities_of(device, major * 10 + minor),
         .max_binding_bytes = total, /* an address: the whole memory */
         .max_lanes = (uint32_t)threads,
         .shared_bytes = (uint32_t)attribute_of(driver, device->ordinal,

@@ -37,7 +37,6 @@ struct kvant_backend_device {
     cuda_staging staging;
     cuda_module module;
     cuda_function functions[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT];
-    uint32_t capabilities;
     uint32_t lanes;
     int is_simulated;
     int is_lost;

@@ -36,6 +36,8 @@ static double pooled_in_double(const pool_case *c, const kv_u32 *scores, unsigne
     double largest = 0.0;
     for (int i = (int)token - reach; i <= (int)token + reach; i++) {
         double score = i >= 0 && i < (int)c->tokens ? (double)scores[i] : 0.0;
+        score =
+            score < NO_LARGER_SCORE ? score : 0.0; /* not seen: nothing that a neighbour gains */
         sum += score;
         largest = fmax(largest, score);
     }

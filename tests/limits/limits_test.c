@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Devices with small limits: what is split must be split so that no call exceeds them, with the
- * results of the host. Usage: limits_test BACKEND [--slow | --set N [FILTER]]; --set takes one of the
- * sets, slow or not, and of conformance what the filter matches. Returns 77 where there is no such device.
+ * results of the host. Usage: limits_test BACKEND [--slow | --set N|NAME [FILTER]]; --set takes one of
+ * the sets, by its number or its name, slow or not, and of conformance what the filter matches. Returns
+ * 77 where there is no such device.
  */
 #include "cmocka_headers.h"
 
@@ -379,14 +380,27 @@ static void devices_that_are_too_small_are_refused(void **state)
     }
 }
 
+static bool find_set(const char *text)
+{
+    char *end = NULL;
+    only_set = (int)strtol(text, &end, 10);
+    if (end != text && *end == '\0') {
+        return only_set >= 0 && only_set < SETS;
+    }
+    for (only_set = 0; only_set < SETS; only_set++) {
+        if (strcmp(sets[only_set].name, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_arguments(int argc, char **argv)
 {
     slow_too = argc > 2;
     if (argc > 3 && argc <= 5 && strcmp(argv[2], "--set") == 0) {
-        char *end = NULL;
-        only_set = (int)strtol(argv[3], &end, 10);
         only_cases = argc > 4 ? argv[4] : NULL;
-        return end != argv[3] && *end == '\0' && only_set >= 0 && only_set < SETS;
+        return find_set(argv[3]);
     }
     return argc <= 2 || (argc == 3 && strcmp(argv[2], "--slow") == 0);
 }
@@ -395,7 +409,8 @@ int main(int argc, char **argv)
 {
     backend = argc > 1 ? argv[1] : "opencl";
     if (!read_arguments(argc, argv)) {
-        fprintf(stderr, "usage: %s BACKEND [--slow | --set 0..%d [FILTER]]\n", argv[0], SETS - 1);
+        fprintf(stderr, "usage: %s BACKEND [--slow | --set 0..%d|NAME [FILTER]]\n", argv[0],
+                SETS - 1);
         return 2;
     }
     kvant_context_desc desc = KVANT_CONTEXT_DESC_INIT;

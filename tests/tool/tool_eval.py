@@ -240,11 +240,11 @@ def odd_model(folder):
 def test_refusals():
     refused(names=["--model"])
     refused(*MODEL, "--recipe", "frob", names=["frob", "zipcache"])
-    refused(*MODEL, "--recipe", "all,window=4", names=["all"])
+    refused(*MODEL, "--recipe", "all,window=4", names=["takes no overrides"])
     refused(*MODEL, "--recipe", "int4,,kivi2", names=["empty"])
     refused(*MODEL, "--recipe", "kivi2,zipcache,heads=group", names=["zipcache,heads=group"])
     refused(*MODEL, "--length", "513", names=["513", "512"])
-    refused(*MODEL, "--length", "64", "--prompt", "64", names=["64"])
+    refused(*MODEL, "--length", "64", "--prompt", "64", names=["leaves nothing"])
     refused(*MODEL, "--windows", "0", names=["--windows"])
     refused(*MODEL, "--resamples", "-1", names=["--resamples"])
     refused(*MODEL, "--backend", "host,frob", names=["frob"])
