@@ -4,24 +4,18 @@
  */
 #include <stdlib.h>
 
+#include "eval_input.h"
 #include "eval_report.h"
 #include "output_file.h"
 #include "tool_commands.h"
 #include "tool_options.h"
 
-enum { DEFAULT_LENGTH = 512, MOST_WINDOWS = 1 << 16, MOST_RESAMPLES = 1 << 20 };
+enum { MOST_WINDOWS = 1 << 16, MOST_RESAMPLES = 1 << 20 };
 
 typedef struct {
-    const char *model;
-    const char *tokenizer;
-    const char *text;
-    const char *cases;
-    const char *recipes;
+    eval_source source;
     const char *csv;
     const char *html;
-    uint32_t windows;
-    uint32_t length; /* 0: as the model allows */
-    uint32_t prompt; /* 0: half of the length */
     uint32_t head_windows;
     uint32_t resamples;
     uint64_t seed;
@@ -58,16 +52,18 @@ static options_result parse(tool_globals *globals, int argc, char **argv, eval_o
                             tool_error *error)
 {
     const option_spec specs[] = {
-        {"model", OPTION_TEXT, &o->model, 0, 0, NULL, "FILE", "the checkpoint"},
-        {"tokenizer", OPTION_TEXT, &o->tokenizer, 0, 0, NULL, "FILE", "its tokenizer"},
-        {"recipe", OPTION_TEXT, &o->recipes, 0, 0, NULL, "R[,R...]", "recipes to compare (all)"},
-        {"text", OPTION_TEXT, &o->text, 0, 0, NULL, "FILE", "what the windows are cut from"},
-        {"windows", OPTION_U32, &o->windows, 1, MOST_WINDOWS, NULL, "N", "windows, at most (8)"},
-        {"length", OPTION_U32, &o->length, 2, 1u << 24, NULL, "L",
+        {"model", OPTION_TEXT, &o->source.model, 0, 0, NULL, "FILE", "the checkpoint"},
+        {"tokenizer", OPTION_TEXT, &o->source.tokenizer, 0, 0, NULL, "FILE", "its tokenizer"},
+        {"recipe", OPTION_TEXT, &o->source.recipes, 0, 0, NULL, "R[,R...]",
+         "recipes to compare (all)"},
+        {"text", OPTION_TEXT, &o->source.text, 0, 0, NULL, "FILE", "what the windows are cut from"},
+        {"windows", OPTION_U32, &o->source.windows, 1, MOST_WINDOWS, NULL, "N",
+         "windows, at most (8)"},
+        {"length", OPTION_U32, &o->source.length, 2, 1u << 24, NULL, "L",
          "tokens a window (512, or what the model takes)"},
-        {"prompt", OPTION_U32, &o->prompt, 1, 1u << 24, NULL, "P",
+        {"prompt", OPTION_U32, &o->source.prompt, 1, 1u << 24, NULL, "P",
          "of them, the prompt (half of the length)"},
-        {"cases", OPTION_TEXT, &o->cases, 0, 0, NULL, "FILE", "questions and answers"},
+        {"cases", OPTION_TEXT, &o->source.cases, 0, 0, NULL, "FILE", "questions and answers"},
         {"head-windows", OPTION_U32, &o->head_windows, 0, MOST_WINDOWS, NULL, "N",
          "windows for the errors by head (1)"},
         {"resamples", OPTION_U32, &o->resamples, 0, MOST_RESAMPLES, NULL, "N",
@@ -84,75 +80,11 @@ static options_result parse(tool_globals *globals, int argc, char **argv, eval_o
                                          sizeof specs / sizeof specs[0],
                                          NULL};
     options_result result = options_parse(&command, globals, argc, argv, NULL, error);
-    if (result == OPTIONS_GO && (o->model == NULL || o->tokenizer == NULL)) {
+    if (result == OPTIONS_GO && (o->source.model == NULL || o->source.tokenizer == NULL)) {
         tool_error_input(error, "--model and --tokenizer are needed");
         return OPTIONS_BAD;
     }
     return result;
-}
-
-/* ---- the input ----------------------------------------------------------------------------- */
-
-typedef struct {
-    checkpoint model;
-    tokenizer words;
-    case_list cases;
-    eval_recipes recipes;
-    eval_text text;
-} eval_input;
-
-static int size_text(const eval_options *o, uint32_t seq_len, eval_text *text, tool_error *error)
-{
-    text->windows = o->windows;
-    text->length = o->length != 0u ? o->length : DEFAULT_LENGTH;
-    if (o->length == 0u && text->length > seq_len) {
-        text->length = seq_len;
-    }
-    text->prompt = o->prompt != 0u ? o->prompt : text->length / 2u;
-    if (text->length > seq_len || text->length < 2u) {
-        return tool_error_input(error, "windows of %u tokens: the model takes 2 to %u",
-                                text->length, seq_len);
-    }
-    if (text->prompt >= text->length) {
-        return tool_error_input(error, "a prompt of %u tokens leaves nothing of windows of %u",
-                                text->prompt, text->length);
-    }
-    return 0;
-}
-
-/* Everything that needs no device, so that bad input is refused before one is opened. */
-static int read_input(const eval_options *o, eval_input *in, tool_error *error)
-{
-    int result = eval_recipes_parse(o->recipes, &in->recipes, error);
-    if (result == 0) {
-        result = checkpoint_load(o->model, &in->model, error);
-    }
-    if (result == 0) {
-        result = tokenizer_load(o->tokenizer, in->model.shape.vocab_size, &in->words, error);
-    }
-    if (result == 0) {
-        result = size_text(o, in->model.shape.seq_len, &in->text, error);
-    }
-    if (result == 0) {
-        result = eval_recipes_check(&in->recipes, &in->model.shape, NULL, in->text.prompt,
-                                    eval_text_predicted(&in->text), error);
-    }
-    if (result == 0 && o->text != NULL) {
-        result = eval_text_read(o->text, &in->words, &in->text, error);
-    }
-    if (result == 0 && o->cases != NULL) {
-        result = case_list_load(o->cases, &in->words, in->model.shape.seq_len, &in->cases, error);
-    }
-    return result;
-}
-
-static void release_input(eval_input *in)
-{
-    checkpoint_release(&in->model);
-    tokenizer_release(&in->words);
-    case_list_release(&in->cases);
-    eval_recipes_release(&in->recipes);
-    eval_text_release(&in->text);
 }
 
 /* ---- the run ------------------------------------------------------------------------------- */
@@ -178,9 +110,10 @@ static int evaluate(const eval_options *o, eval_input *in, const tool_globals *g
 {
     const bootstrap_plan plan = {o->resamples, o->seed};
     const eval_request request = {
+        .command = "eval",
         .model = &in->model,
         .words = &in->words,
-        .cases = o->cases != NULL ? &in->cases : NULL,
+        .cases = o->source.cases != NULL ? &in->cases : NULL,
         .text_seed = o->seed,
         .head_windows = o->head_windows,
         .backends = globals->backend,
@@ -194,8 +127,8 @@ static int evaluate(const eval_options *o, eval_input *in, const tool_globals *g
     int result =
         eval_summarise(&request, &in->recipes, &in->text, &results, &plan, &summary, error);
     if (result == 0) {
-        const eval_report report = {&request, &in->recipes, &in->text, &summary,
-                                    &plan,    o->model,     o->text,   o->cases};
+        const eval_report report = {&request, &in->recipes,    &in->text,      &summary,
+                                    &plan,    o->source.model, o->source.text, o->source.cases};
         result = write_reports(o, &report, csv, html, error);
         eval_summary_release(&summary);
     }
@@ -206,16 +139,18 @@ static int evaluate(const eval_options *o, eval_input *in, const tool_globals *g
 int command_eval(tool_globals *globals, int argc, char **argv)
 {
     tool_error error = {0, ""};
-    eval_options options = {
-        .recipes = "all", .windows = 8, .head_windows = 1, .resamples = 1000, .seed = 1};
+    eval_options options = {.source = {.recipes = "all", .windows = 8},
+                            .head_windows = 1,
+                            .resamples = 1000,
+                            .seed = 1};
     options_result parsed = parse(globals, argc, argv, &options, &error);
     if (parsed != OPTIONS_GO) {
         return parsed == OPTIONS_DONE ? TOOL_DONE : command_fail("eval", &error);
     }
     FILE *csv = NULL;
     FILE *html = NULL;
-    eval_input input = {.text = {.tokens = NULL}};
-    int result = read_input(&options, &input, &error);
+    eval_input input;
+    int result = eval_input_read(&options.source, &input, &error);
     if (result == 0) {
         result = output_open(options.csv, &csv, &error);
     }
@@ -227,6 +162,6 @@ int command_eval(tool_globals *globals, int argc, char **argv)
     }
     result = output_close(options.csv, csv, result, &error);
     result = output_close(options.html, html, result, &error);
-    release_input(&input);
+    eval_input_release(&input);
     return result == 0 ? TOOL_DONE : command_fail("eval", &error);
 }
