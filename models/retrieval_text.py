@@ -12,6 +12,7 @@ register value, followed by one or more questions:
 
 The answer is the five digits after the last '<'.
 """
+import json
 import struct
 
 ADJECTIVES = ("amber bright calm dusty eager frozen gentle hidden "
@@ -55,6 +56,18 @@ def case(rng, n_lines):
     pieces, is_answer = document(rng, n_lines, 1)
     first = is_answer.index(True)
     return "".join(pieces[:first]), "".join(pieces[first:first + DIGITS])
+
+
+def write_cases(path, rng, count, lines):
+    """Write cases as `kvant eval --cases` reads them; lines is (least, most)."""
+    cases = []
+    for _ in range(count):
+        n_lines = rng.randint(*lines)
+        prompt, answer = case(rng, n_lines)
+        cases.append({"prompt": prompt, "answer": answer, "lines": n_lines})
+    with open(path, "w") as f:
+        json.dump(cases, f, indent=1)
+        f.write("\n")
 
 
 class Tokenizer:
