@@ -122,7 +122,7 @@ def batch(rng, ids, n_lines, n_questions, size):
 
 def training_batch(rng, ids, entries, max_lines, args):
     n_lines = rng.randint(min(2 + max_lines // 4, max_lines), max_lines)
-    n_questions = min(args.questions, entries - n_lines)
+    n_questions = min(args.questions, entries - n_lines, math.ceil(args.ask * n_lines))
     size = max(1, args.tokens // (ENTRY * (n_lines + n_questions)))
     return batch(rng, ids, n_lines, n_questions, size)
 
@@ -167,6 +167,8 @@ def options():
     ap.add_argument("--lines", type=int, default=38, help="of the longest documents")
     ap.add_argument("--eval-lines", type=int, nargs=2, default=(27, 38))
     ap.add_argument("--questions", type=int, default=12, help="a document, at most")
+    ap.add_argument("--ask", type=float, default=12.0,
+                    help="questions for each line, at most; few make short documents short")
     ap.add_argument("--steps", type=int, default=12000)
     ap.add_argument("--minutes", type=float, default=math.inf,
                     help="training ends, and the learning rate decays, by this time if "

@@ -16,6 +16,7 @@ static const struct {
     {"devices", command_devices, "list devices, and what auto would choose"},
     {"run", command_run, "generate text with a compressed KV cache and compare recipes"},
     {"eval", command_eval, "measure what recipes cost in accuracy, against their bytes"},
+    {"fingerprint", command_fingerprint, "tell from a model's outputs which recipe served them"},
     {"plan", command_plan, "bytes of a cache, before anything is allocated"},
     {"conform", command_conform, "check a device against the scalar reference"},
     {"bench", command_bench, "measure every operation, and a whole decode step"},
@@ -36,7 +37,7 @@ static void print_usage(void)
 {
     printf("usage: kvant [--backend SEL] [--quiet] COMMAND [options]\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-11s %s\n", commands[i].name, commands[i].summary);
     }
     printf("\n  kvant COMMAND --help    the options of a command\n"
            "  kvant --version         the version\n\n"

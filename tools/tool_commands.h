@@ -12,6 +12,7 @@ int command_run(tool_globals *globals, int argc, char **argv);
 int command_plan(tool_globals *globals, int argc, char **argv);
 int command_conform(tool_globals *globals, int argc, char **argv);
 int command_eval(tool_globals *globals, int argc, char **argv);
+int command_fingerprint(tool_globals *globals, int argc, char **argv);
 int command_bench(tool_globals *globals, int argc, char **argv);
 
 /* Prints "kvant NAME: sentence" to stderr and returns the exit code. */
