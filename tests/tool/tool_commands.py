@@ -44,7 +44,8 @@ def cases():
 def test_help():
     for arguments in (["--help"], ["-h"]):
         out, _ = kvant(*arguments)
-        for word in ("devices", "run", "eval", "fingerprint", "plan", "conform", "bench", "exit codes", "KVANT_BACKEND"):
+        for word in ("devices", "run", "eval", "fingerprint", "plan", "conform", "bench", "exit codes",
+                     "KVANT_BACKEND"):
             assert word in out, word
     for command in ("devices", "run", "eval", "fingerprint", "plan", "conform", "bench"):
         out, err = kvant(command, "--help")
