@@ -13,7 +13,7 @@ KV_BINDING(1, readonly, v);
 KV_OCTETS(1, v);
 KV_BINDING(2, writeonly, store);
 KV_BINDING(3, , status);
-KV_PARAMS(kv_append_params);
+KV_PARAMS_TO_TAKE(kv_append_params);
 
 #include "rows.glsl"
 
@@ -49,6 +49,7 @@ kv_u32 slot_of(kv_u32 token)
 
 void main()
 {
+    KV_TAKE_PARAMS();
     kv_u32 rows = p.tokens * p.heads;
     kv_u32 k_items = rows * kv_row_parts(p.k_dim);
     kv_u32 v_items = p.v_dim != 0u ? rows * kv_row_parts(p.v_dim) : 0u;

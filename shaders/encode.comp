@@ -16,7 +16,7 @@
 KV_BINDING(0, readonly, source);
 KV_OCTETS(0, source);
 KV_BINDING(1, , store);
-KV_PARAMS(kv_quantize_params);
+KV_PARAMS_TO_TAKE(kv_quantize_params);
 
 #include "quantize.glsl"
 
@@ -342,9 +342,12 @@ kv_token_tile tile_of(kv_u32 i, kv_u32 heads, kv_u32 columns)
 
 void main()
 {
+    KV_TAKE_PARAMS();
     kv_u32 is_plain = kv_is_plain(p.source);
     kv_u32 parts = p.dim / KV_COLUMN;
-    if (kv_is_channelwise(p.grouping) != 0u) {
+    bool is_channelwise =
+        KV_FORM == KV_FORM_ANY ? kv_is_channelwise(p.grouping) != 0u : KV_FORM == KV_FORM_PLAIN;
+    if (is_channelwise) {
         kv_u32 length = kv_groups_are_local(p.grouping) != 0u ? p.group_length : BLOCK;
         KV_FOR_ITEMS(item, (p.tokens + length - 1u) / length * p.heads * parts)
         {

@@ -12,7 +12,7 @@ KV_BINDING(0, readonly, source);
 KV_OCTETS(0, source);
 KV_BINDING(1, readonly, store);
 KV_BINDING(2, , scratch);
-KV_PARAMS(kv_quantize_params);
+KV_PARAMS_TO_TAKE(kv_quantize_params);
 
 #include "quantize.glsl"
 
@@ -36,6 +36,7 @@ void merge_channel(kv_u32 channel, kv_f32 low, kv_f32 high)
 
 void main()
 {
+    KV_TAKE_PARAMS();
     kv_u32 is_plain = kv_is_plain(p.source);
     kv_u32 columns = p.dim / KV_COLUMN;
     KV_FOR_ITEMS(item, (p.tokens + RUN - 1u) / RUN * p.heads * columns)

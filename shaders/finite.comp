@@ -10,7 +10,7 @@
 KV_BINDING(0, readonly, source);
 KV_OCTETS(0, source);
 KV_BINDING(1, , status);
-KV_PARAMS(kv_finite_params);
+KV_PARAMS_TO_TAKE(kv_finite_params);
 
 #include "rows.glsl"
 
@@ -18,6 +18,7 @@ KV_OCTET_LOADER(load_octet, source)
 
 void main()
 {
+    KV_TAKE_PARAMS();
     kv_u32 count = 0u;
     kv_u32 is_plain = kv_is_plain(p.source);
     kv_u32 parts = kv_row_parts(p.dim);

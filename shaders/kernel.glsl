@@ -38,6 +38,16 @@ layout(local_size_x_id = 0) in;
         type p;                                                                                    \
     }
 
+/* The same in variables, which KV_TAKE_PARAMS() fills, the first statement of main. Each use of a push
+ * constant may be a load; on a CPU loops are full of them. */
+#define KV_PARAMS_TO_TAKE(type)                                                                    \
+    layout(push_constant) uniform kv_push_constants                                                \
+    {                                                                                              \
+        type kv_pushed;                                                                            \
+    };                                                                                             \
+    type p
+#define KV_TAKE_PARAMS() p = kv_pushed
+
 /* A grid-stride loop over independent items. */
 #define KV_FOR_ITEMS(item, count)                                                                  \
     for (kv_u32 item = gl_GlobalInvocationID.x; item < (count);                                    \

@@ -81,7 +81,9 @@ kv_column kv_load_factors(kv_u32 head, kv_u32 channel)
 {
     kv_column factors;
     factors.even = factors.odd = vec4(1.0f);
-    kv_u32 rounds = p.channel_scale_offset != KV_NO_OFFSET ? 1u : 0u;
+    bool is_scaled = KV_FORM == KV_FORM_ANY ? p.channel_scale_offset != KV_NO_OFFSET
+                                            : KV_FORM == KV_FORM_SCALED;
+    kv_u32 rounds = is_scaled ? 1u : 0u;
     for (kv_u32 i = 0u; i < rounds; i++) {
         kv_u32 at = p.channel_scale_offset + (head * p.dim + channel) / 2u;
         uvec4 words = uvec4(store[at], store[at + 1u], store[at + 2u], store[at + 3u]);

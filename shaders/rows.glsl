@@ -9,6 +9,10 @@
 #ifndef KVANT_SHADERS_ROWS_GLSL
 #define KVANT_SHADERS_ROWS_GLSL
 
+#include "forms.h"
+
+layout(constant_id = 1) const kv_u32 KV_FORM = KV_FORM_ANY;
+
 const bool kv_is_narrow = KV_IS_NARROW(KV_LANES);
 
 /* kv_cache_half of 8 channels, and how many of them had to be clamped. */
@@ -34,6 +38,9 @@ kv_u32 kv_row_parts(kv_u32 dim)
 /* Whether 8 channels are halves that lie side by side, in whole units of 16 bytes. */
 kv_u32 kv_is_plain(kv_view view)
 {
+    if (KV_FORM != KV_FORM_ANY) {
+        return 1u;
+    }
     kv_u32 places = view.offset | view.token_stride | view.head_stride;
     return view.dtype == KV_DTYPE_F16 && view.channel_stride == 1u && (places & 7u) == 0u ? 1u : 0u;
 }

@@ -20,7 +20,7 @@
 #define KVANT_VULKAN_UPDATE_BYTES 4096u /* uploads up to this size travel in the command buffer */
 #define KVANT_VULKAN_PUSH_BYTES 128u
 #define KVANT_VULKAN_SHARED_BYTES 32768u /* shared memory that the kernels may need */
-#define KVANT_VULKAN_ROW_CHOICES 4u      /* attention for 1, 2, 4 and 8 query rows */
+#define KVANT_VULKAN_CHOICES 4u          /* pipelines of one module, at most */
 #define KVANT_VULKAN_NARROW_LANES 8u     /* a work-group that is one vector of a CPU */
 
 typedef struct {
@@ -97,7 +97,7 @@ struct kvant_backend_device {
 
     VkDescriptorSetLayout set_layouts[KVANT_MAX_BINDINGS + 1u]; /* by the number of bindings */
     VkPipelineLayout layouts[KVANT_MAX_BINDINGS + 1u];
-    VkPipeline pipelines[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT][KVANT_VULKAN_ROW_CHOICES];
+    VkPipeline pipelines[KVANT_KERNEL_COUNT][KVANT_VARIANT_COUNT][KVANT_VULKAN_CHOICES];
     VkPipelineCache cache;
     uint64_t cache_hash; /* of what was loaded */
 
@@ -185,6 +185,18 @@ void kvant_vulkan_pipelines_destroy(kvant_backend_device *device);
 kvant_status kvant_vulkan_prepare(kvant_backend_device *device, kvant_kernel kernel,
                                   uint32_t variants);
 kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch);
+/* The same by a pipeline of the caller's choice. */
+kvant_status kvant_vulkan_dispatch(kvant_backend_device *device, const kvant_launch *launch,
+                                   VkPipeline pipeline);
+
+/* ---- vulkan_choice.c ---- */
+
+/* Whether a kernel has pipeline number `choice` on this device, its specialization constant 1, and
+ * the number of the one that a launch takes. */
+int kvant_vulkan_has_choice(const kvant_backend_device *device, kvant_kernel kernel,
+                            kvant_variant variant, uint32_t choice);
+uint32_t kvant_vulkan_constant(kvant_kernel kernel, uint32_t choice);
+uint32_t kvant_vulkan_choice(const kvant_backend_device *device, const kvant_launch *launch);
 
 /* ---- vulkan_warm_up.c ---- */
 

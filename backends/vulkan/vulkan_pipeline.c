@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Kernels: pipelines made from the embedded SPIR-V, the caller's cache of them, descriptor sets,
- * launches. attention exists once for 1, 2, 4 and 8 query rows: a specialization constant.
+ * launches.
  */
 #include <stdio.h>
 #include <string.h>
@@ -232,11 +232,11 @@ void kvant_vulkan_pipelines_destroy(kvant_backend_device *device)
 }
 
 static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel kernel,
-                                    const char *name, VkShaderModule module, uint32_t rows,
+                                    const char *name, VkShaderModule module, uint32_t constant,
                                     VkPipeline *pipeline)
 {
     const kvant_services *services = device->services;
-    const uint32_t constants[] = {device->lanes, rows};
+    const uint32_t constants[] = {device->lanes, constant};
     const VkSpecializationMapEntry entries[] = {
         {.constantID = 0, .offset = 0, .size = 4},
         {.constantID = 1, .offset = 4, .size = 4},
@@ -274,29 +274,19 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
                             (int)result, name, device->lanes);
 }
 
-/* Whether a kernel has a pipeline for 1 << choice query rows. attention alone has several: on a
- * wide work-group for 1, 2, 4 and 8 rows. The 8 lanes of a narrow one carry one row at a time, so one
- * pipeline does for all, or as one subgroup four where there are several. */
-static int has_pipeline(const kvant_backend_device *device, kvant_kernel kernel,
-                        kvant_variant variant, uint32_t choice)
-{
-    const uint32_t most_rows = KVANT_VULKAN_ROW_CHOICES - 1u;
-    if (kernel != KVANT_KERNEL_attention) {
-        return choice == 0u;
-    }
-    return device->lanes > KVANT_VULKAN_NARROW_LANES || choice == most_rows ||
-           (variant == KVANT_VARIANT_subgroup && choice == 0u);
-}
-
 static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kvant_variant variant)
 {
     const kvant_services *services = device->services;
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     const char *name = module_names[kernel][variant];
     VkPipeline *pipelines = device->pipelines[kernel][variant];
-    if (pipelines[kernel == KVANT_KERNEL_attention ? KVANT_VULKAN_ROW_CHOICES - 1u : 0u] !=
-        VK_NULL_HANDLE) {
-        return KVANT_OK; /* the last one that is made */
+    int is_built = 1;
+    for (uint32_t i = 0; i < KVANT_VULKAN_CHOICES; i++) {
+        is_built = is_built && (pipelines[i] != VK_NULL_HANDLE ||
+                                !kvant_vulkan_has_choice(device, kernel, variant, i));
+    }
+    if (is_built) {
+        return KVANT_OK;
     }
     const kvant_embedded *code = kvant_embedded_find(kvant_vulkan_shaders, name);
     if (code == NULL || strcmp(code->contract_hash, KVANT_CONTRACT_HASH) != 0) {
@@ -315,9 +305,10 @@ static kvant_status build(kvant_backend_device *device, kvant_kernel kernel, kva
         return kvant_vulkan_failed(device, "vkCreateShaderModule", result);
     }
     kvant_status status = KVANT_OK;
-    for (uint32_t i = 0; i < KVANT_VULKAN_ROW_CHOICES && status == KVANT_OK; i++) {
-        if (has_pipeline(device, kernel, variant, i) && pipelines[i] == VK_NULL_HANDLE) {
-            status = create_pipeline(device, kernel, name, module, 1u << i, &pipelines[i]);
+    for (uint32_t i = 0; i < KVANT_VULKAN_CHOICES && status == KVANT_OK; i++) {
+        if (kvant_vulkan_has_choice(device, kernel, variant, i) && pipelines[i] == VK_NULL_HANDLE) {
+            status = create_pipeline(device, kernel, name, module, kvant_vulkan_constant(kernel, i),
+                                     &pipelines[i]);
         }
     }
     vk->vkDestroyShaderModule(device->handle, module, NULL);
@@ -402,23 +393,8 @@ static kvant_status find_set(kvant_backend_device *device, kvant_vulkan_batch *b
     return kvant_vulkan_failed(device, "the table of descriptor sets", VK_ERROR_OUT_OF_POOL_MEMORY);
 }
 
-/* The pipeline of a launch: attention's least that has room for a work-group's rows. */
-static VkPipeline pipeline_of(const kvant_backend_device *device, const kvant_launch *launch)
-{
-    uint32_t choice = 0;
-    if (launch->kernel == KVANT_KERNEL_attention) {
-        const kv_attention_params *p = launch->params;
-        uint32_t rows = p->q_heads / p->kv_heads * p->queries;
-        while (choice + 1u < KVANT_VULKAN_ROW_CHOICES &&
-               ((1u << choice) < rows ||
-                !has_pipeline(device, launch->kernel, launch->variant, choice))) {
-            choice++;
-        }
-    }
-    return device->pipelines[launch->kernel][launch->variant][choice];
-}
-
-kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch)
+kvant_status kvant_vulkan_dispatch(kvant_backend_device *device, const kvant_launch *launch,
+                                   VkPipeline pipeline)
 {
     const kvant_vulkan_symbols *vk = &device->instance.vk;
     kvant_status status = kvant_vulkan_begin_command(device);
@@ -434,12 +410,18 @@ kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launc
     VkPipelineLayout layout = device->layouts[launch->binding_count];
     kvant_vulkan_order(device, launch->binding_count, launch->bindings,
                        written_bindings(launch->kernel));
-    vk->vkCmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-                          pipeline_of(device, launch));
+    vk->vkCmdBindPipeline(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     vk->vkCmdBindDescriptorSets(batch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set,
                                 0, NULL);
     vk->vkCmdPushConstants(batch->commands, layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
                            launch->params_bytes, launch->params);
     vk->vkCmdDispatch(batch->commands, launch->groups[0], launch->groups[1], launch->groups[2]);
     return KVANT_OK;
+}
+
+kvant_status kvant_vulkan_launch(kvant_backend_device *device, const kvant_launch *launch)
+{
+    uint32_t choice = kvant_vulkan_choice(device, launch);
+    return kvant_vulkan_dispatch(device, launch,
+                                 device->pipelines[launch->kernel][launch->variant][choice]);
 }

@@ -117,7 +117,7 @@ def check_glsl(path, text, params_struct, bindings):
             finding(path, 1, "{} is '{}' against access {}".format(name, qualifier, access))
         if qualifier == "writeonly" and access != "w":
             finding(path, 1, "{} is writeonly against access {}".format(name, access))
-    if not re.search(r"^KV_PARAMS\({}\)".format(params_struct), text, re.M):
+    if not re.search(r"^KV_PARAMS(_TO_TAKE)?\({}\)".format(params_struct), text, re.M):
         finding(path, 1, "no KV_PARAMS({})".format(params_struct))
     if not re.search(r"^void main\(\)", text, re.M):
         finding(path, 1, "no entry point main")
