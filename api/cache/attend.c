@@ -96,6 +96,14 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
     }
     const kvant_layout *layout = place.layout;
     const kvant_cache_desc *desc = &layout->desc;
+    kvant_tensor q = call->q;
+    q.offset += index * q.sequence_stride;
+    kvant_tensor out = call->out;
+    out.offset += index * out.sequence_stride;
+    kvant_tensor basis_q =
+        layout->rotates_k ? kvant_rotated_rows(&place, call->queries, desc->k_dim) : q;
+    kvant_tensor basis_out =
+        layout->rotates_v ? kvant_rotated_rows(&place, call->queries, desc->v_dim) : out;
     uint32_t splits = 0;
     for (uint32_t i = 0; i < count; i++) {
         splits = place.stream[i].splits > splits ? place.stream[i].splits : splits;
@@ -113,25 +121,33 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
         .k_dim = desc->k_dim,
         .v_dim = desc->v_dim,
         .scale = desc->scale,
-        .q_offset = (uint32_t)(call->q.offset + index * call->q.sequence_stride),
-        .q_sequence_stride = (uint32_t)call->q.sequence_stride,
-        .q_head_stride = (uint32_t)call->q.head_stride,
-        .q_row_stride = (uint32_t)call->q.token_stride,
-        .q_dtype = (uint32_t)call->q.dtype,
+        .q_offset = (uint32_t)basis_q.offset,
+        .q_sequence_stride = (uint32_t)basis_q.sequence_stride,
+        .q_head_stride = (uint32_t)basis_q.head_stride,
+        .q_row_stride = (uint32_t)basis_q.token_stride,
+        .q_dtype = (uint32_t)basis_q.dtype,
         .positions_offset = call->queries > 1u ? layout->query_positions : KV_NO_OFFSET,
         .partials_offset = layout->partials,
-        .out_offset = (uint32_t)(call->out.offset + index * call->out.sequence_stride),
-        .out_sequence_stride = (uint32_t)call->out.sequence_stride,
-        .out_head_stride = (uint32_t)call->out.head_stride,
-        .out_row_stride = (uint32_t)call->out.token_stride,
-        .out_dtype = (uint32_t)call->out.dtype,
+        .out_offset = (uint32_t)basis_out.offset,
+        .out_sequence_stride = (uint32_t)basis_out.sequence_stride,
+        .out_head_stride = (uint32_t)basis_out.head_stride,
+        .out_row_stride = (uint32_t)basis_out.token_stride,
+        .out_dtype = (uint32_t)basis_out.dtype,
         .lse_offset = call->lse != NULL ? index * desc->q_heads * call->queries : KV_NO_OFFSET,
     };
-    kvant_buffer *attention[4] = {place.store, call->q.buffer, cache->scratch, cache->scratch};
-    kvant_buffer *merge[4] = {place.store, cache->scratch, call->out.buffer, call->lse};
-    status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention, &p, attention, 4);
+    kvant_buffer *attention[4] = {place.store, basis_q.buffer, cache->scratch, cache->scratch};
+    kvant_buffer *merge[4] = {place.store, cache->scratch, basis_out.buffer, call->lse};
+    if (layout->rotates_k) {
+        status = kvant_rotate_queries(&place, &q, count, call->queries, &basis_q);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention, &p, attention, 4);
+    }
     if (status == KVANT_OK) {
         status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention_merge, &p, merge, 4);
+    }
+    if (status == KVANT_OK && layout->rotates_v) {
+        status = kvant_rotate_outputs(&place, &basis_out, count, call->queries, &out);
     }
     return status;
 }

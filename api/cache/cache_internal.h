@@ -46,6 +46,12 @@ typedef struct {
     uint32_t base; /* word of the region in the store */
 } kvant_place;
 
+/* K and V of a call, checked. */
+typedef struct {
+    kvant_tensor k;
+    kvant_tensor v;
+} kvant_pair;
+
 /* Checks the indices. */
 kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                             kvant_place *out_place);
@@ -66,6 +72,8 @@ typedef struct {
     kv_view v_view;
     uint32_t tokens;
     uint32_t first_position;
+    kvant_buffer *judged_k; /* K in the basis of the queries: a prompt's are not rotated */
+    kv_view judged_k_view;
     kvant_buffer *queries; /* NULL: none */
     kv_view query_view;
     uint32_t query_base; /* position of the query view's row 0; KV_NO_OFFSET: row i is probe i */
@@ -88,6 +96,25 @@ kvant_status kvant_compress_window(const kvant_place *place);
 
 /* Sends the split table if it changed. */
 kvant_status kvant_update_table(const kvant_place *place);
+
+/* What the cache stores of rows row .. row + tokens - 1 of a pair, as rows 0 ..: those of the caller,
+ * or of a rotated tensor those that kvant_rotate_pair leaves from word `at` of `target` on. */
+kvant_pair kvant_stored_pair(const kvant_layout *layout, const kvant_pair *pair, uint32_t row,
+                             uint32_t tokens, kvant_buffer *target, uint32_t at);
+
+/* Rotates those rows to `stored`, in one launch. Adds to a status word what of the rotated tensors no
+ * finite half could hold, before or after it. */
+kvant_status kvant_rotate_pair(const kvant_place *place, const kvant_pair *pair, uint32_t row,
+                               uint32_t tokens, const kvant_pair *stored, uint32_t status_word);
+
+/* Floats [sequence][query][q_head][dim] in scratch, where rotated queries and outputs are. */
+kvant_tensor kvant_rotated_rows(const kvant_place *place, uint32_t queries, uint32_t dim);
+
+/* Queries to the basis of the stored K; outputs from that of the stored V. */
+kvant_status kvant_rotate_queries(const kvant_place *place, const kvant_tensor *source,
+                                  uint32_t sequences, uint32_t queries, const kvant_tensor *target);
+kvant_status kvant_rotate_outputs(const kvant_place *place, const kvant_tensor *source,
+                                  uint32_t sequences, uint32_t queries, const kvant_tensor *target);
 
 /* Copies the newest queries that are probe rows of the running period into the store. */
 kvant_status kvant_gather_probes(const kvant_place *place, const kvant_tensor *queries,

@@ -191,6 +191,8 @@ kvant_status kvant_compress_window(const kvant_place *place)
         .v = place->store,
         .k_view = window_view(place, false),
         .v_view = window_view(place, true),
+        .judged_k = place->store,
+        .judged_k_view = window_view(place, false),
         .tokens = period,
         .first_position = stream->length - stream->window_count,
     };
@@ -265,8 +267,16 @@ static kvant_status gather_probe(const kvant_place *place, const kvant_tensor *q
 {
     const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
+    kvant_tensor query = *queries;
+    query.offset += sequence * query.sequence_stride + row * query.token_stride;
+    kvant_status status = KVANT_OK;
+    if (layout->rotates_k) {
+        kvant_tensor rotated = kvant_rotated_rows(place, 1u, layout->desc.k_dim);
+        status = kvant_rotate_queries(place, &query, 1u, 1u, &rotated);
+        query = rotated;
+    }
     kv_append_params p = {
-        .k = kvant_view_of(queries, sequence, row),
+        .k = kvant_view_of(&query, 0, 0),
         .tokens = 1u,
         .heads = layout->desc.q_heads,
         .k_dim = layout->desc.k_dim,
@@ -277,9 +287,10 @@ static kvant_status gather_probe(const kvant_place *place, const kvant_tensor *q
         .first_position = position,
         .status_offset = KVANT_STATUS_UNCOUNTED,
     };
-    kvant_buffer *buffers[4] = {queries->buffer, NULL, place->store, place->cache->scratch};
-    kvant_status status =
-        kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    kvant_buffer *buffers[4] = {query.buffer, NULL, place->store, place->cache->scratch};
+    if (status == KVANT_OK) {
+        status = kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    }
     if (status == KVANT_OK) {
         stream->probe_count++;
     }

@@ -5,12 +5,6 @@
  */
 #include "cache_internal.h"
 
-/* K and V of a call, checked. */
-typedef struct {
-    kvant_tensor k;
-    kvant_tensor v;
-} kvant_pair;
-
 static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const kvant_tensor *k,
                                const kvant_tensor *v, kvant_pair *out)
 {
@@ -27,45 +21,69 @@ static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const 
     return status;
 }
 
-/* Adds to a status word what no finite half can hold in rows first .. first + tokens - 1. */
-static kvant_status count_non_finite(kvant_cache *cache, const kvant_pair *pair, uint32_t first,
-                                     uint32_t tokens, uint32_t status_word)
+/* Adds to a status word what no finite half can hold in rows first .. first + tokens - 1 of the tensors
+ * that are not rotated: a rotation counts for itself. */
+static kvant_status count_non_finite(const kvant_place *place, const kvant_pair *pair,
+                                     uint32_t first, uint32_t tokens, uint32_t status_word)
 {
-    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_layout *layout = place->layout;
+    kvant_cache *cache = place->cache;
     const kvant_tensor *tensors[2] = {&pair->k, &pair->v};
+    const bool is_rotated[2] = {layout->rotates_k, layout->rotates_v};
     kvant_status status = KVANT_OK;
     for (int i = 0; i < 2 && status == KVANT_OK; i++) {
         kv_finite_params p = {
             .source = kvant_view_of(tensors[i], 0, first),
             .tokens = tokens,
-            .heads = desc->kv_heads,
-            .dim = i == 0 ? desc->k_dim : desc->v_dim,
+            .heads = layout->desc.kv_heads,
+            .dim = i == 0 ? layout->desc.k_dim : layout->desc.v_dim,
             .status_offset = status_word,
         };
         kvant_buffer *buffers[2] = {tensors[i]->buffer, cache->scratch};
-        status = kvant_launch_kernel(cache->context, KVANT_KERNEL_finite, &p, buffers, 2);
+        if (!is_rotated[i]) {
+            status = kvant_launch_kernel(cache->context, KVANT_KERNEL_finite, &p, buffers, 2);
+        }
     }
     return status;
 }
 
-/* Strict mode: looks before anything changes. */
-static kvant_status check_finite(kvant_cache *cache, uint32_t tokens, const kvant_pair *pair)
+static bool is_strict(const kvant_layout *layout)
 {
-    if (cache->layout.desc.non_finite != KVANT_NON_FINITE_STRICT) {
+    return layout->desc.non_finite == KVANT_NON_FINITE_STRICT;
+}
+
+static bool rotates(const kvant_layout *layout)
+{
+    return layout->rotates_k || layout->rotates_v;
+}
+
+/* Strict mode: looks before anything changes. Rotated rows, `piece` at a time, are left from word `at` of
+ * `rotated` on. */
+static kvant_status check_finite(const kvant_place *place, const kvant_pair *pair, uint32_t tokens,
+                                 kvant_buffer *rotated, uint32_t at, uint32_t piece)
+{
+    kvant_buffer *scratch = place->cache->scratch;
+    if (!is_strict(place->layout)) {
         return KVANT_OK;
     }
     uint32_t bad = 0;
-    kvant_status status = kvant_buffer_fill(cache->scratch, KVANT_STATUS_STRICT * 4u, 0u, 4u);
+    kvant_status status = kvant_buffer_fill(scratch, KVANT_STATUS_STRICT * 4u, 0u, 4u);
     if (status == KVANT_OK) {
-        status = count_non_finite(cache, pair, 0, tokens, KVANT_STATUS_STRICT);
+        status = count_non_finite(place, pair, 0, tokens, KVANT_STATUS_STRICT);
+    }
+    for (uint32_t row = 0; status == KVANT_OK && rotates(place->layout) && row < tokens;
+         row += piece) {
+        uint32_t rows = tokens - row < piece ? tokens - row : piece;
+        kvant_pair stored = kvant_stored_pair(place->layout, pair, row, rows, rotated, at);
+        status = kvant_rotate_pair(place, pair, row, rows, &stored, KVANT_STATUS_STRICT);
     }
     if (status == KVANT_OK) {
-        status = kvant_buffer_read(cache->scratch, KVANT_STATUS_STRICT * 4u, &bad, sizeof bad);
+        status = kvant_buffer_read(scratch, KVANT_STATUS_STRICT * 4u, &bad, sizeof bad);
     }
     if (status == KVANT_OK && bad != 0) {
-        status =
-            kvant_fail(KVANT_ERROR_NOT_FINITE,
-                       "K and V hold %u elements that are NaN, infinite or beyond +-65504", bad);
+        status = kvant_fail(KVANT_ERROR_NOT_FINITE,
+                            "K and V hold %u elements that are NaN, infinite or beyond +-65504%s",
+                            bad, rotates(place->layout) ? ", before or after their rotation" : "");
     }
     return status;
 }
@@ -153,6 +171,30 @@ static kvant_status append_all(const kvant_place *place, const kvant_pair *pair,
     return status;
 }
 
+/* All rows of a call, rotated in pieces where the recipe says so. */
+static kvant_status append_pair(const kvant_place *place, const kvant_pair *pair, uint32_t tokens)
+{
+    const kvant_layout *layout = place->layout;
+    if (!rotates(layout)) {
+        return append_all(place, pair, 0, tokens);
+    }
+    uint32_t piece = layout->rotated_tokens;
+    bool is_there = is_strict(layout) && tokens <= piece; /* the check has left it */
+    kvant_status status = KVANT_OK;
+    for (uint32_t row = 0; status == KVANT_OK && row < tokens; row += piece) {
+        uint32_t rows = tokens - row < piece ? tokens - row : piece;
+        kvant_pair stored =
+            kvant_stored_pair(layout, pair, row, rows, place->cache->scratch, layout->rotated);
+        if (!is_there) {
+            status = kvant_rotate_pair(place, pair, row, rows, &stored, KVANT_STATUS_SANITISED);
+        }
+        if (status == KVANT_OK) {
+            status = append_all(place, &stored, 0, rows);
+        }
+    }
+    return status;
+}
+
 kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                                 uint32_t tokens, const kvant_tensor *k, const kvant_tensor *v)
 {
@@ -172,11 +214,12 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
                           "is %u)",
                           tokens, room, cache->layout.desc.decode_tokens);
     }
-    status = check_finite(cache, tokens, &pair);
+    status = check_finite(&place, &pair, tokens, cache->scratch, place.layout->rotated,
+                          place.layout->rotated_tokens);
     if (status != KVANT_OK) {
         return status;
     }
-    status = append_all(&place, &pair, 0, tokens);
+    status = append_pair(&place, &pair, tokens);
     if (status == KVANT_OK) {
         status = kvant_update_table(&place);
     }
@@ -186,6 +229,13 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
 }
 
 /* ---- prompts ---- */
+
+typedef struct {
+    kvant_pair given;
+    kvant_pair stored; /* rotated, where the recipe says so */
+    kvant_tensor queries;
+    uint32_t tokens;
+} kvant_prompt;
 
 static kvant_status fill_probe_rows(const kvant_place *place, kvant_event *event, uint32_t rows,
                                     kvant_buffer *workspace, const kvant_workspace *w)
@@ -205,10 +255,10 @@ static kvant_status fill_probe_rows(const kvant_place *place, kvant_event *event
 }
 
 /* Compresses `tokens` rows of the prompt from row `first` on, with a workspace that lives as long. */
-static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *pair,
-                                    const kvant_tensor *q, uint32_t first, uint32_t tokens,
-                                    uint32_t prompt)
+static kvant_status compress_prompt(const kvant_place *place, const kvant_prompt *prompt,
+                                    uint32_t first, uint32_t tokens)
 {
+    const kvant_pair *pair = &prompt->stored;
     kvant_cache *cache = place->cache;
     kvant_event event = {
         .k = pair->k.buffer,
@@ -217,14 +267,16 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
         .v_view = kvant_view_of(&pair->v, 0, first),
         .tokens = tokens,
         .first_position = first,
+        .judged_k = prompt->given.k.buffer,
+        .judged_k_view = kvant_view_of(&prompt->given.k, 0, first),
     };
     if (place->layout->needs_attention) {
         uint32_t random;
         uint32_t recent;
-        kvant_probe_counts(&place->layout->desc.recipe, prompt - first, &random, &recent);
+        kvant_probe_counts(&place->layout->desc.recipe, prompt->tokens - first, &random, &recent);
         event.probes = random + recent;
-        event.queries = q->buffer;
-        event.query_view = kvant_view_of(q, 0, 0);
+        event.queries = prompt->queries.buffer;
+        event.query_view = kvant_view_of(&prompt->queries, 0, 0);
         event.query_base = 0;
     }
     kvant_workspace w = kvant_workspace_of(place->layout, tokens, event.probes);
@@ -232,11 +284,11 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
     kvant_status status = w.words > UINT32_MAX / 4u
                               ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
                               : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
-    if (status == KVANT_OK && place->layout->desc.non_finite == KVANT_NON_FINITE_SANITISE) {
-        status = count_non_finite(cache, pair, first, tokens, KVANT_STATUS_SANITISED);
+    if (status == KVANT_OK && !is_strict(place->layout)) {
+        status = count_non_finite(place, pair, first, tokens, KVANT_STATUS_SANITISED);
     }
     if (status == KVANT_OK && place->layout->needs_attention) {
-        status = fill_probe_rows(place, &event, prompt - first, workspace, &w);
+        status = fill_probe_rows(place, &event, prompt->tokens - first, workspace, &w);
     }
     if (status == KVANT_OK) {
         status = kvant_compress_event(place, &event, workspace, 0, &w);
@@ -245,16 +297,38 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_pair *
     return status;
 }
 
+/* Checks the prompt and makes what is stored of it, which lives in *out_rotated if it is not given. */
+static kvant_status rotate_prompt(const kvant_place *place, kvant_prompt *prompt,
+                                  kvant_buffer **out_rotated)
+{
+    const kvant_layout *layout = place->layout;
+    uint32_t tokens = prompt->tokens;
+    kvant_status status = KVANT_OK;
+    if (rotates(layout)) {
+        status = kvant_buffer_create(place->cache->context,
+                                     kvant_rotated_words(layout, tokens) * 4u, out_rotated);
+    }
+    if (status == KVANT_OK) {
+        status = check_finite(place, &prompt->given, tokens, *out_rotated, 0, tokens);
+    }
+    prompt->stored = kvant_stored_pair(layout, &prompt->given, 0, tokens, *out_rotated, 0);
+    if (status == KVANT_OK && rotates(layout) && !is_strict(layout)) {
+        status = kvant_rotate_pair(place, &prompt->given, 0, tokens, &prompt->stored,
+                                   KVANT_STATUS_SANITISED);
+    }
+    return status;
+}
+
 kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t sequence,
                                  uint32_t tokens, const kvant_tensor *k, const kvant_tensor *v,
                                  const kvant_tensor *q)
 {
     kvant_place place;
-    kvant_pair pair;
-    kvant_tensor queries = {0};
+    kvant_prompt prompt = {.tokens = tokens};
+    kvant_buffer *rotated = NULL;
     kvant_status status = kvant_usable_place_of(cache, layer, sequence, &place);
     if (status == KVANT_OK) {
-        status = check_pair(cache, tokens, k, v, &pair);
+        status = check_pair(cache, tokens, k, v, &prompt.given);
     }
     if (status != KVANT_OK) {
         return status;
@@ -272,12 +346,13 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     uint32_t compressed = kvant_prefill_compressed(place.layout, tokens);
     if (place.layout->needs_attention && compressed != 0) {
         kvant_shape shape = {1, tokens, desc->q_heads, desc->k_dim};
-        status = kvant_check_tensor(cache->context, "q", q, shape, 0, &queries);
+        status = kvant_check_tensor(cache->context, "q", q, shape, 0, &prompt.queries);
     }
     if (status == KVANT_OK) {
-        status = check_finite(cache, tokens, &pair);
+        status = rotate_prompt(&place, &prompt, &rotated);
     }
     if (status != KVANT_OK) {
+        kvant_buffer_destroy(rotated);
         return status;
     }
 
@@ -285,15 +360,15 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
     if (place.layout->is_f16) {
         sinks = 0;
     }
-    status = append_all(&place, &pair, 0, sinks);
+    status = append_all(&place, &prompt.stored, 0, sinks);
     if (status == KVANT_OK && compressed != 0) {
-        status = compress_prompt(&place, &pair, &queries, sinks, compressed, tokens);
+        status = compress_prompt(&place, &prompt, sinks, compressed);
         if (status == KVANT_OK) {
             place.stream->length += compressed;
         }
     }
     if (status == KVANT_OK) {
-        status = append_all(&place, &pair, sinks + compressed, tokens);
+        status = append_all(&place, &prompt.stored, sinks + compressed, tokens);
     }
     if (status == KVANT_OK) {
         status = kvant_update_table(&place);
@@ -302,6 +377,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
         /* a failed prompt leaves nothing behind, as far as the device still answers */
         place.stream->broken = kvant_clear_region(&place) != KVANT_OK;
     }
+    kvant_buffer_destroy(rotated);
     return status;
 }
 

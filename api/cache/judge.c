@@ -53,8 +53,9 @@ static kvant_status score_by_attention(const judgement *j, uint32_t target)
         .all_heads = layout->maps == 1u ? 1u : 0u,
     };
     kvant_context *context = j->place->cache->context;
-    kvant_status status = kvant_op_saliency(context, event->k, &event->k_view, event->queries,
-                                            j->workspace, word_at(j, j->w->keys), p);
+    kvant_status status =
+        kvant_op_saliency(context, event->judged_k, &event->judged_k_view, event->queries,
+                          j->workspace, word_at(j, j->w->keys), p);
     if (status == KVANT_OK && is_pooled) {
         kv_pool_params pool = {
             .tokens = event->tokens,

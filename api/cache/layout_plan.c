@@ -10,11 +10,12 @@
 #include "arith.h"
 #include "checked.h"
 #include "layout.h"
+#include "ops_internal.h"
 #include "params.h"
 #include "recipe_internal.h"
 #include "validate.h"
 
-enum { ALIGN_WORDS = 16, MAX_EVENTS = 1 << 20 };
+enum { ALIGN_WORDS = 16, MAX_EVENTS = 1 << 20, MAX_ROTATED_TOKENS = 16 };
 
 /* Of the scratch, for more than one sequence at a time: every Vulkan device can bind twice that. */
 #define MAX_ATTEND_BYTES (UINT64_C(64) << 20)
@@ -143,6 +144,12 @@ static void decide_policy(kvant_layout *layout)
     uint32_t total = desc->prefill_tokens + desc->decode_tokens;
 
     layout->is_f16 = kvant_recipe_is_f16(recipe);
+    layout->rotates_k = recipe->k.transform == KVANT_TRANSFORM_ROTATE;
+    layout->rotates_v = recipe->v.transform == KVANT_TRANSFORM_ROTATE;
+    if (layout->rotates_k || layout->rotates_v) {
+        kvant_rotation_signs(recipe->seed, layout->signs);
+        layout->rotated_tokens = kv_min_u32(desc->decode_tokens, MAX_ROTATED_TOKENS);
+    }
     layout->two_classes = kvant_recipe_has_two_classes(recipe);
     layout->needs_attention = kvant_recipe_needs_attention(recipe);
     layout->maps = layout->two_classes && recipe->heads == KVANT_HEADS_GROUP ? desc->kv_heads : 1u;
@@ -155,7 +162,7 @@ static void decide_policy(kvant_layout *layout)
     layout->per_event =
         layout->two_classes || recipe->k.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
         recipe->v.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
-        recipe->k.transform != KVANT_TRANSFORM_NONE || recipe->v.transform != KVANT_TRANSFORM_NONE;
+        recipe->k.transform == KVANT_TRANSFORM_CST || recipe->v.transform == KVANT_TRANSFORM_CST;
     layout->alignment = layout->per_event ? 1u : alignment_of(recipe);
     layout->window_limit = recipe->window + recipe->period;
 
@@ -440,6 +447,22 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
     return w;
 }
 
+uint64_t kvant_rotated_words(const kvant_layout *layout, uint32_t tokens)
+{
+    uint64_t channels = (layout->rotates_k ? layout->desc.k_dim : 0u) +
+                        (layout->rotates_v ? layout->desc.v_dim : 0u);
+    return (uint64_t)tokens * layout->desc.kv_heads * channels / 2u;
+}
+
+/* Words of the rotated queries of a sequence, which its outputs take over. */
+static uint64_t rotated_query_words(const kvant_layout *layout)
+{
+    const kvant_cache_desc *desc = &layout->desc;
+    uint64_t k_dim = layout->rotates_k ? desc->k_dim : 0u;
+    uint64_t v_dim = layout->rotates_v ? desc->v_dim : 0u;
+    return (uint64_t)desc->q_heads * desc->max_queries * (k_dim > v_dim ? k_dim : v_dim);
+}
+
 /* Attention's partial results and decode-time compression share one buffer. Small caches attend to a
  * few sequences at a time, so that the scratch stays below 1/256 of what is stored, and large ones so
  * that it stays below MAX_ATTEND_BYTES. */
@@ -451,8 +474,9 @@ static kvant_status size_scratch(kvant_layout *layout)
                                      (uint64_t)desc->layers * desc->sequences);
     uint64_t one = kvant_multiply((uint64_t)layout->max_splits * desc->q_heads * desc->max_queries,
                                   (desc->v_dim + 2u) * 4u);
+    uint64_t rotated = rotated_query_words(layout);
     uint64_t share = stored / 256u < MAX_ATTEND_BYTES ? stored / 256u : MAX_ATTEND_BYTES;
-    uint64_t sequences = share / one;
+    uint64_t sequences = share / kvant_add(one, rotated * 4u);
     sequences = sequences < 1u ? 1u : sequences;
     layout->attend_sequences = sequences < desc->sequences ? (uint32_t)sequences : desc->sequences;
 
@@ -464,7 +488,12 @@ static kvant_status size_scratch(kvant_layout *layout)
     }
     layout->query_positions = KVANT_STATUS_WORDS;
     uint64_t positions = (uint64_t)desc->sequences * desc->max_queries;
-    uint64_t partials = kvant_round_up(KVANT_STATUS_WORDS + positions, ALIGN_WORDS);
+    uint64_t after = kvant_round_up(KVANT_STATUS_WORDS + positions, ALIGN_WORDS);
+    layout->rotated = (uint32_t)after;
+    uint64_t appended = kvant_rotated_words(layout, layout->rotated_tokens);
+    rotated *= layout->attend_sequences;
+    uint64_t partials =
+        kvant_round_up(kvant_add(after, appended > rotated ? appended : rotated), ALIGN_WORDS);
     layout->partials = (uint32_t)partials;
     b->scratch = kvant_add(kvant_multiply(partials, 4u), most);
     layout->scratch_bytes = b->scratch;
@@ -528,6 +557,11 @@ static kvant_status count_bytes(kvant_layout *layout)
         kvant_workspace w = kvant_workspace_of(layout, compressed, random + recent);
         b->transient_bytes = kvant_multiply(w.words, 4u);
     }
+    uint64_t rotated = kvant_rotated_words(layout, desc->prefill_tokens);
+    if (rotated > UINT32_MAX / 2u) {
+        return kvant_fail(KVANT_ERROR_LIMIT, "a prompt has more than 2^32 elements to rotate");
+    }
+    b->transient_bytes = kvant_add(b->transient_bytes, rotated * 4u);
     return KVANT_OK;
 }
 

@@ -52,7 +52,11 @@ typedef struct {
     kvant_cache_desc desc; /* with defaults filled in */
     bool is_f16;
     bool two_classes;
-    bool needs_attention; /* they are judged by probe rows, alone or with something else */
+    bool needs_attention;    /* they are judged by probe rows, alone or with something else */
+    bool rotates_k;          /* the recipe rotates K before it is stored, */
+    bool rotates_v;          /* V */
+    uint32_t signs[8];       /* of the rotation, a bit a channel */
+    uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */
     uint32_t alignment; /* tokens to which a growing segment's events are rounded down */
@@ -79,6 +83,7 @@ typedef struct {
     uint64_t scratch_bytes;
     uint32_t attend_sequences; /* sequences that one attention launch takes, for its scratch */
     uint32_t query_positions;  /* word of the scratch buffer: [sequence][query] */
+    uint32_t rotated;          /* word of the scratch buffer: rotated rows of one call */
     uint32_t partials;         /* word of the scratch buffer; decode compression uses it too */
 
     kvant_cache_bytes bytes;
@@ -101,6 +106,9 @@ uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens);
 
 /* Workspace to compress `tokens` tokens, judged by `probes` probe rows. */
 kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes);
+
+/* Words that the rotated halves of `tokens` tokens take. */
+uint64_t kvant_rotated_words(const kvant_layout *layout, uint32_t tokens);
 
 /* Compressed segments of an event and class: index, or -1 where that class is empty. */
 int32_t kvant_find_segment(const kvant_layout *layout, kvant_class token_class, uint32_t event);

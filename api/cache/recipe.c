@@ -109,6 +109,16 @@ static const kvant_named_recipe named[] = {
          .score_of = KVANT_SCORE_OF_BOTH,
          .blend = 0.5,
      }},
+    {"rotate",
+     "int4 after a Hadamard rotation of K and V, which spreads outlier channels",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_ROTATE},
+         .v = {KVANT_CODEC_INT4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_ROTATE},
+         .period = 32,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
@@ -164,7 +174,7 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
         return bad(what, "has a group length that its grouping does not take: tok takes 8, 16 or "
                          "a multiple of 32 up to 256, chan a multiple of 32 up to 4096");
     }
-    if (rule->transform != KVANT_TRANSFORM_NONE && rule->transform != KVANT_TRANSFORM_CST) {
+    if ((uint32_t)rule->transform > KVANT_TRANSFORM_ROTATE) {
         return bad(what, "has no known transform");
     }
     if (rule->transform == KVANT_TRANSFORM_CST &&

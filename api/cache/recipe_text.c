@@ -19,6 +19,8 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"int8", KVANT_CODEC_INT8},
                                            {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
                                            {NULL, 0}};
+static const kvant_recipe_word transforms[] = {
+    {"cst", KVANT_TRANSFORM_CST}, {"rot", KVANT_TRANSFORM_ROTATE}, {NULL, 0}};
 static const kvant_recipe_word normalisers[] = {{"none", KVANT_NORMALISER_NONE},
                                                 {"causal", KVANT_NORMALISER_CAUSAL},
                                                 {"probes", KVANT_NORMALISER_PROBES},
@@ -127,10 +129,11 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
                         "a grouping: token, head, tok<n>, chan<n> or chan");
     }
     if (transform != NULL) {
-        if (strcmp(transform, "cst") != 0) {
-            return expected(c, offset + (size_t)(transform - buffer), "the transform cst");
+        int choice;
+        if (!kvant_recipe_look_up(transforms, transform, &choice)) {
+            return expected(c, offset + (size_t)(transform - buffer), "a transform: cst or rot");
         }
-        rule.transform = KVANT_TRANSFORM_CST;
+        rule.transform = (kvant_transform)choice;
     }
     *out = rule;
     return KVANT_OK;
@@ -291,8 +294,8 @@ static void print_rule(kvant_recipe_printer *p, const kvant_tensor_rule *rule)
     if (rule->group_length != 0) {
         kvant_recipe_write(p, "%" PRIu32, rule->group_length);
     }
-    if (rule->transform == KVANT_TRANSFORM_CST) {
-        kvant_recipe_write(p, "/cst");
+    if (rule->transform != KVANT_TRANSFORM_NONE) {
+        kvant_recipe_write(p, "/%s", kvant_recipe_name_of(transforms, (int)rule->transform));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "arith.h"
 #include "layout.h"
 
 /* Empty keys: lowest above highest. */
@@ -159,4 +160,12 @@ kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_
         status = kvant_launch_kernel(context, KVANT_KERNEL_saliency_range, p, buffers, 2);
     }
     return status;
+}
+
+void kvant_rotation_signs(uint64_t seed, uint32_t signs[8])
+{
+    for (uint32_t i = 0; i < 8u; i++) {
+        /* the probe rows of the same seed have a last counter of 0 */
+        signs[i] = kv_philox((uint32_t)seed, (uint32_t)(seed >> 32), i, 0u, 0u, 1u);
+    }
 }

@@ -37,6 +37,9 @@ kvant_status kvant_op_saliency(kvant_context *context, kvant_buffer *keys, const
 kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_buffer *scratch,
                             const kv_range_params *p, double percentile);
 
+/* The signs of a rotation: bit c % 32 of word c / 32 is that of channel c. */
+void kvant_rotation_signs(uint64_t seed, uint32_t signs[8]);
+
 /* A segment's entry of the segment table. */
 void kvant_write_segment(const kvant_segment *segment, uint32_t *entry);
 

@@ -109,6 +109,7 @@ static void steps_allocate_nothing(void **state)
     for (int i = 0; i < 4; i++) {
         decode_on(backends[i], "kivi2");
         decode_on(backends[i], "zipcache");
+        decode_on(backends[i], "rotate,window=8");
         decode_on(backends[i], "zipcache,window=8,period=8"); /* more uploads than any ring has */
     }
 }

@@ -205,6 +205,11 @@ static void emit_mixed(kvant_case_sink *sink)
         {"zipcache,period=32,pool=avg7", 1, 1, 4, 2, 32, 32, 70, 12, 3, KVANT_BF16, 1.0f},
         {"zipcache,score=locality,random=0,recent=0,period=16", 1, 1, 2, 1, 32, 32, 50, 18, 1,
          KVANT_F32, 1.0f},
+        {"k=int8+int8s/head/rot,v=int8+int8/tok16/rot,salient=0.3,random=.1,recent=.05,heads=group,"
+         "period=20,window=7,sinks=2,seed=5",
+         1, 2, 8, 2, 32, 72, 90, 30, 3, KVANT_F32, 8.0f},
+        {"k=int8/chan32,v=int8s/head/rot,window=4", 1, 1, 3, 1, 40, 96, 70, 40, 20, KVANT_BF16,
+         8.0f},
     };
     for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         kvant_scenario s = scenarios[i];

@@ -83,6 +83,35 @@ KVANT_API kvant_status kvant_dequantize(kvant_context *context,
                                         const kvant_quantize_desc *desc) KVANT_CHECK_RESULT;
 
 /*
+ * Rows times a Hadamard matrix with signs, or back: what the transform "rot" does to K, V, queries and
+ * outputs (docs/numerics.md, Rotation).
+ *   source       [tokens][heads][dim]
+ *   target       likewise, f16 or f32, channel_stride 1, in another buffer
+ *   seed         of the signs, as in a recipe
+ *   is_inverse   1: back
+ *   is_cached    1: elements of K or V, rounded to finite halves first, as a cache does; 0: queries and
+ *                outputs
+ */
+typedef struct kvant_rotate_desc {
+    size_t struct_size;
+    kvant_tensor source;
+    kvant_tensor target;
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t dim;
+    uint64_t seed;
+    uint32_t is_inverse;
+    uint32_t is_cached;
+} kvant_rotate_desc;
+
+#define KVANT_ROTATE_DESC_INIT                                                                     \
+    {sizeof(kvant_rotate_desc), {0, KVANT_F16, 0, 0, 0, 0, 0}, {0, KVANT_F16, 0, 0, 0, 0, 0},      \
+     0, 0, 0, 0, 0, 0}
+
+KVANT_API kvant_status kvant_rotate(kvant_context *context,
+                                    const kvant_rotate_desc *desc) KVANT_CHECK_RESULT;
+
+/*
  * Saliency of the tokens of a prompt: probe rows of the attention matrix, in integers.
  *   keys [tokens][kv_heads][dim], queries [tokens][q_heads][dim] (one row a token)
  *   scale        of the softmax; 0 means 1/sqrt(dim)

@@ -36,8 +36,10 @@ typedef enum kvant_grouping {
 /* What is done to the numbers before they are quantized, and undone on query or output. */
 typedef enum kvant_transform {
     KVANT_TRANSFORM_NONE = 0,
-    KVANT_TRANSFORM_CST = 1 /* "cst": each channel divided by the root of its largest magnitude
-                               (ZipCache's channel-separable tokenwise quantization) */
+    KVANT_TRANSFORM_CST = 1, /* "cst": each channel divided by the root of its largest magnitude
+                                (ZipCache's channel-separable tokenwise quantization) */
+    KVANT_TRANSFORM_ROTATE = 2 /* "rot": each head rotated by a Hadamard matrix with signs, before
+                                  it enters the cache, window and sinks too */
 } kvant_transform;
 
 /* What a token's summed attention is divided by, to make a score. */
@@ -98,7 +100,7 @@ typedef struct kvant_recipe {
     double probes_recent;  /* share of rows probed because they are the newest */
     kvant_normaliser normaliser;
     kvant_head_reduction heads;
-    uint64_t seed; /* of the random probes */
+    uint64_t seed; /* of the random probes, and of the signs of a rotation */
     kvant_pooling pooling;
     uint32_t pool_tokens; /* odd, 3 .. 63; 0 without pooling */
     kvant_score score;
@@ -121,8 +123,9 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
 /*
  * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
  *
- *   k, v      CODEC[+SALIENT]/GROUPING[/cst]  e.g. int2/chan32, int2+int4/token/cst, f16
- *             codecs f16 int2 int4 int8 int8s; groupings token head tok<n> chan<n> chan
+ *   k, v      CODEC[+SALIENT]/GROUPING[/TRANSFORM]  e.g. int2/chan32, int2+int4/token/cst, f16
+ *             codecs f16 int2 int4 int8 int8s; groupings token head tok<n> chan<n> chan;
+ *             transforms cst rot
  *   window, period, sinks   tokens            salient   share, 0 .. 1
  *   random, recent          shares of probe rows
  *   norm      none causal probes              heads     all group
