@@ -21,10 +21,20 @@ const bench_kind bench_kinds[] = {
      .bytes = bench_quantize_bytes,
      .work = bench_elements},
     {.name = "saliency",
-     .summary = "scores of one layer's tokens by probe rows (recipes with two classes)",
+     .summary = "scores of one layer's tokens by probe rows (recipes with two classes that\n"
+                "judge by them)",
      .needs_classes = 1,
+     .needs_attention = 1,
      .prepare = bench_prepare_saliency,
      .bytes = bench_saliency_bytes,
+     .work = bench_elements},
+    {.name = "range",
+     .summary =
+         "scores of one layer's tokens by the value range of K, without queries (recipes with\n"
+         "two classes)",
+     .needs_classes = 1,
+     .prepare = bench_prepare_range,
+     .bytes = bench_range_bytes,
      .work = bench_elements},
     {.name = "select",
      .summary = "the most salient tokens by their scores (recipes with two classes)",
@@ -99,6 +109,7 @@ void bench_operation_release(bench_operation *o)
     kvant_buffer_destroy(o->scratch);
     kvant_buffer_destroy(o->target);
     kvant_buffer_destroy(o->saliency.scores);
+    kvant_buffer_destroy(o->range.scores);
     memset(o, 0, sizeof *o);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "bench_plan.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,14 +52,20 @@ typedef struct {
 static int applies(const bench_request *r, const bench_kind *kind, const recipe_entry *recipe,
                    tool_error *error)
 {
-    if (!kind->needs_classes || recipe->recipe.salient_share > 0.0) {
+    bool has_scores = recipe->recipe.salient_share > 0.0 &&
+                      (!kind->needs_attention || recipe->recipe.score == KVANT_SCORE_ATTENTION ||
+                       recipe->recipe.blend > 0.0);
+    if (!kind->needs_classes || has_scores) {
         return 1;
     }
     if (r->kind == NULL) {
         return 0;
     }
-    tool_error_input(error, "recipe \"%.100s\" has no salient tokens, so there is no %s to measure",
-                     recipe->text, kind->name);
+    tool_error_input(
+        error,
+        "recipe \"%.100s\" has no salient tokens judged that way, so there is no %s to "
+        "measure",
+        recipe->text, kind->name);
     return -1;
 }
 
@@ -76,7 +83,16 @@ static int check_entry(const bench_entry *entry, tool_error *error)
     desc.layers = 1;
     kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
     kvant_status status = kvant_cache_plan(&desc, &bytes);
-    return status == KVANT_OK ? 0 : tool_error_library(error, status, NULL);
+    if (status != KVANT_OK) {
+        return tool_error_library(error, status, NULL);
+    }
+    if (desc.recipe.budget > 0.0) { /* what moves is counted by the share */
+        return tool_error_input(error,
+                                "recipe \"%.100s\" has a budget: here it means salient=%.4g, which "
+                                "can be measured",
+                                entry->recipe_text, bytes.salient_share);
+    }
+    return 0;
 }
 
 static int add_entries(plan_work *work, const bench_kind *kind, const bench_shape *shape,

@@ -37,7 +37,8 @@ bench_classes bench_classes_of(const kvant_recipe *recipe, uint32_t tokens)
     compressed -= compressed % step;
     c.regular = (uint32_t)floor((1.0 - recipe->salient_share) * (double)compressed + 1e-6);
     c.salient = compressed - c.regular;
-    if (recipe->salient_share > 0.0) {
+    if (recipe->salient_share > 0.0 &&
+        (recipe->score == KVANT_SCORE_ATTENTION || recipe->blend > 0.0)) {
         uint32_t rows = tokens - lesser(tokens, recipe->sinks);
         c.probes_recent = lesser(rows, (uint32_t)(recipe->probes_recent * (double)rows + 1e-6));
         c.probes_random =
@@ -143,6 +144,11 @@ uint64_t bench_saliency_bytes(const kvant_recipe *recipe, const bench_shape *s)
     bench_classes c = bench_classes_of(recipe, s->tokens);
     uint64_t probes = (uint64_t)c.probes_random + c.probes_recent;
     return k_bytes(s) + probes * 2u * s->q_heads * s->k_dim + 4u * map_count(recipe, s) * s->tokens;
+}
+
+uint64_t bench_range_bytes(const kvant_recipe *recipe, const bench_shape *s)
+{
+    return k_bytes(s) + 4u * map_count(recipe, s) * s->tokens;
 }
 
 /* Scores are read, positions are written. */

@@ -50,6 +50,7 @@ typedef struct {
     const char *summary;  /* a line of the help */
     const char *baseline; /* the operation that f16 does beside it; NULL: none */
     int needs_classes;    /* only for recipes with salient tokens */
+    int needs_attention;  /* and of those, for the ones judged by probe rows */
     int is_prompt;        /* quadratic in the tokens: shorter unless asked for */
     int is_step;          /* a whole decode step: timed one by one */
     int is_f16;           /* the same for every recipe: one row */
@@ -98,6 +99,7 @@ struct bench_operation {
     kvant_quantize_desc parts[4]; /* K and V of both classes */
     size_t part_count;
     kvant_saliency_desc saliency;
+    kvant_range_desc range;
     kvant_select_desc select;
     bench_output outputs[2];
     size_t output_count;
@@ -117,6 +119,7 @@ void bench_add_output(bench_operation *o, const char *what, kvant_buffer *buffer
 int bench_prepare_quantize(bench_operation *o, tool_error *error);
 int bench_prepare_dequantize(bench_operation *o, tool_error *error);
 int bench_prepare_saliency(bench_operation *o, tool_error *error);
+int bench_prepare_range(bench_operation *o, tool_error *error);
 int bench_prepare_select(bench_operation *o, tool_error *error);
 int bench_prepare_attention(bench_operation *o, tool_error *error);
 int bench_prepare_prompt_attention(bench_operation *o, tool_error *error);
@@ -146,6 +149,7 @@ uint64_t bench_stored_bytes(const kvant_recipe *recipe, const bench_shape *shape
 
 uint64_t bench_quantize_bytes(const kvant_recipe *recipe, const bench_shape *shape);
 uint64_t bench_saliency_bytes(const kvant_recipe *recipe, const bench_shape *shape);
+uint64_t bench_range_bytes(const kvant_recipe *recipe, const bench_shape *shape);
 uint64_t bench_select_bytes(const kvant_recipe *recipe, const bench_shape *shape);
 uint64_t bench_attention_bytes(const kvant_recipe *recipe, const bench_shape *shape);
 uint64_t bench_prompt_attention_bytes(const kvant_recipe *recipe, const bench_shape *shape);

@@ -86,6 +86,7 @@ static cJSON *plan_object(const recipe_entry *entry, const kvant_cache_bytes *b)
     cJSON_AddNumberToObject(object, "f16_bytes", (double)b->f16_bytes);
     cJSON_AddNumberToObject(object, "ratio", b->ratio);
     cJSON_AddNumberToObject(object, "bits_per_value", b->bits_per_value);
+    cJSON_AddNumberToObject(object, "salient", b->salient_share);
     cJSON *parts = cJSON_AddObjectToObject(object, "parts");
     cJSON_AddNumberToObject(parts, "codes", (double)b->codes);
     cJSON_AddNumberToObject(parts, "parameters", (double)b->parameters);
@@ -119,9 +120,9 @@ static int print_json(const plan_options *o, const recipe_list *recipes, tool_er
 
 static int print_table(const plan_options *o, const recipe_list *recipes, tool_error *error)
 {
-    static const char *const headers[] = {"recipe",     "bytes",   "f16 bytes",  "ratio",
-                                          "bits/value", "codes",   "parameters", "maps",
-                                          "window",     "padding", "scratch",    "transient"};
+    static const char *const headers[] = {"recipe",  "bytes",   "f16 bytes",  "ratio", "bits/value",
+                                          "salient", "codes",   "parameters", "maps",  "window",
+                                          "padding", "scratch", "transient"};
     text_table table;
     text_table_init(&table, sizeof headers / sizeof headers[0], 1);
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
@@ -140,6 +141,7 @@ static int print_table(const plan_options *o, const recipe_list *recipes, tool_e
         text_table_cell(&table, "%" PRIu64, b.f16_bytes);
         text_table_cell(&table, "%.3f", b.ratio);
         text_table_cell(&table, "%.3f", b.bits_per_value);
+        text_table_cell(&table, "%.3f", b.salient_share);
         for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
             text_table_cell(&table, "%" PRIu64, parts[part]);
         }

@@ -544,6 +544,7 @@ static kvant_status count_bytes(kvant_layout *layout)
         return kvant_fail(KVANT_ERROR_LIMIT, "the cache exceeds 2^64 bytes");
     }
     b->ratio = (double)b->f16_bytes / (double)b->bytes;
+    b->salient_share = desc->recipe.salient_share;
     b->bits_per_value = 8.0 * (double)b->bytes / (double)values;
 
     uint32_t compressed = kvant_prefill_compressed(layout, desc->prefill_tokens);
@@ -567,7 +568,7 @@ static kvant_status count_bytes(kvant_layout *layout)
 
 /* ---- all of it ---- */
 
-kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
+kvant_status kvant_layout_plan(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout)
 {
     *out_layout = (kvant_layout){0};

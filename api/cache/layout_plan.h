@@ -92,6 +92,9 @@ typedef struct {
 /* Fails with INVALID_ARGUMENT or LIMIT. kvant_layout_free is needed after success alone. */
 kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout);
+/* The same for a recipe without a budget. */
+kvant_status kvant_layout_plan(kvant_host *host, const kvant_cache_desc *desc,
+                               kvant_layout *out_layout);
 void kvant_layout_free(kvant_host *host, kvant_layout *layout);
 
 /* Of `tokens` that are compressed together, those that are salient. */

@@ -9,6 +9,7 @@
 #include "params.h"
 #include "recipe_internal.h"
 #include "recipe_words.h"
+#include "validate.h"
 
 #define PERCENTILE_NOT_GIVEN 0.995
 
@@ -62,13 +63,9 @@ static kvant_status bad(const char *reason)
 
 static kvant_status check_pooling(const kvant_recipe *recipe)
 {
-    if (recipe->pooling == KVANT_POOLING_NONE) {
-        return recipe->pool_tokens == 0 ? KVANT_OK
-                                        : bad("pool_tokens must be 0 where nothing is pooled");
-    }
-    if ((uint32_t)recipe->pooling > KVANT_POOLING_MAX || recipe->pool_tokens < 3 ||
-        recipe->pool_tokens > KV_POOL_MAX || recipe->pool_tokens % 2 == 0) {
-        return bad("pool takes an odd number of tokens, 3 to 63");
+    kvant_status status = kvant_check_pooling(recipe->pooling, recipe->pool_tokens);
+    if (status != KVANT_OK || recipe->pooling == KVANT_POOLING_NONE) {
+        return status;
     }
     if (recipe->score != KVANT_SCORE_ATTENTION && recipe->blend == 0.0) {
         return bad("pool is of summed attention, which this score does not use");
@@ -93,6 +90,11 @@ kvant_status kvant_recipe_check_score(const kvant_recipe *recipe)
     double step = 1.0 / (double)KV_BLEND_ONE;
     if (recipe->blend != 0.0 && !(recipe->blend >= step && recipe->blend <= 1.0 - step)) {
         return bad("blend is the weight of attention, from 1/256 to 255/256, or 0");
+    }
+    if (recipe->budget != 0.0 &&
+        !(recipe->budget > 0.0 && recipe->budget <= 16.0 && recipe->salient_share > 0.0)) {
+        return bad("budget is bits a value, at most 16, and salient the largest share that it may "
+                   "buy");
     }
     return check_pooling(recipe);
 }
@@ -138,6 +140,9 @@ bool kvant_recipe_score_key(const char *key, const char *value, kvant_recipe *re
     } else if (strcmp(key, "percentile") == 0) {
         *out_expected =
             kvant_recipe_number(value, 1.0, &recipe->percentile) ? NULL : "a share from 0 to 1";
+    } else if (strcmp(key, "budget") == 0) {
+        *out_expected =
+            kvant_recipe_number(value, 16.0, &recipe->budget) ? NULL : "bits a value, at most 16";
     } else if (strcmp(key, "blend") == 0) {
         *out_expected =
             kvant_recipe_number(value, 1.0, &recipe->blend) ? NULL : "a share from 0 to 1";
@@ -173,10 +178,14 @@ void kvant_recipe_write_score(kvant_recipe_printer *p, const kvant_recipe *recip
     if (recipe->blend > 0.0) {
         kvant_recipe_write_number(p, "blend", recipe->blend);
     }
+    if (recipe->budget > 0.0) {
+        kvant_recipe_write_number(p, "budget", recipe->budget);
+    }
 }
 
 bool kvant_recipe_same_score(const kvant_recipe *a, const kvant_recipe *b)
 {
     return a->pooling == b->pooling && a->pool_tokens == b->pool_tokens && a->score == b->score &&
-           a->score_of == b->score_of && a->percentile == b->percentile && a->blend == b->blend;
+           a->score_of == b->score_of && a->percentile == b->percentile && a->blend == b->blend &&
+           a->budget == b->budget;
 }

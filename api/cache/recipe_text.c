@@ -202,7 +202,7 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, norm, "
-                    "heads, seed, pool, score, of, percentile, blend");
+                    "heads, seed, pool, score, of, percentile, blend, budget");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,

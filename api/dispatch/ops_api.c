@@ -237,7 +237,7 @@ kvant_status kvant_dequantize(kvant_context *context, const kvant_quantize_desc 
 
 /* Word offsets in the scratch buffer of a saliency call. */
 static kv_saliency_params place_saliency(const kvant_saliency_desc *desc, uint64_t *words,
-                                         uint32_t *keys)
+                                         uint32_t *keys, uint32_t *pooled)
 {
     uint32_t probes = desc->probes_random + desc->probes_recent;
     uint32_t capacity = (desc->tokens + 3u) / 4u * 4u;
@@ -248,6 +248,7 @@ static kv_saliency_params place_saliency(const kvant_saliency_desc *desc, uint64
     kv_saliency_params p = {0};
 
     *keys = 0;
+    *pooled = 0;
     at = 2u * channels;
     p.params_offset = (uint32_t)at;
     at = kvant_add(at, channels);
@@ -268,6 +269,10 @@ static kv_saliency_params place_saliency(const kvant_saliency_desc *desc, uint64
     p.scores_offset = (uint32_t)at;
     uint32_t maps = desc->heads == KVANT_HEADS_ALL ? 1u : desc->kv_heads;
     at = kvant_add(at, kvant_multiply(maps, desc->tokens));
+    if (desc->pooling != KVANT_POOLING_NONE) {
+        *pooled = (uint32_t)at;
+        at = kvant_add(at, kvant_multiply(maps, desc->tokens));
+    }
     *words = at;
 
     p.queries.wrap = KV_NO_OFFSET;
@@ -307,7 +312,10 @@ static kvant_status check_saliency_shape(const kvant_saliency_desc *desc)
         (uint32_t)desc->heads > KVANT_HEADS_GROUP) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "normaliser or heads has no known value");
     }
-    kvant_status status = kvant_check_scale(desc->scale);
+    kvant_status status = kvant_check_pooling(desc->pooling, desc->pool_tokens);
+    if (status == KVANT_OK) {
+        status = kvant_check_scale(desc->scale);
+    }
     return status == KVANT_OK ? kvant_check_dim("dim", desc->dim) : status;
 }
 
@@ -318,7 +326,8 @@ uint64_t kvant_saliency_scratch_bytes(const kvant_saliency_desc *desc)
     }
     uint64_t words;
     uint32_t keys;
-    (void)place_saliency(desc, &words, &keys);
+    uint32_t pooled;
+    (void)place_saliency(desc, &words, &keys, &pooled);
     return kvant_multiply(words, 4);
 }
 
@@ -346,7 +355,8 @@ kvant_status kvant_saliency(kvant_context *context, const kvant_saliency_desc *d
     }
     uint64_t words;
     uint32_t keys_offset;
-    kv_saliency_params p = place_saliency(desc, &words, &keys_offset);
+    uint32_t pooled;
+    kv_saliency_params p = place_saliency(desc, &words, &keys_offset, &pooled);
     uint64_t score_words = (uint64_t)(p.all_heads != 0u ? 1u : desc->kv_heads) * desc->tokens;
     if (words > UINT32_MAX) {
         return kvant_fail(KVANT_ERROR_LIMIT, "the scratch buffer would exceed 2^32 words");
@@ -376,9 +386,22 @@ kvant_status kvant_saliency(kvant_context *context, const kvant_saliency_desc *d
         status = kvant_op_saliency(context, keys.buffer, &key_view, queries.buffer, scratch,
                                    keys_offset, p);
     }
+    uint32_t result = p.scores_offset;
+    if (status == KVANT_OK && desc->pooling != KVANT_POOLING_NONE) {
+        kv_pool_params pool = {
+            .tokens = desc->tokens,
+            .maps = p.all_heads != 0u ? 1u : desc->kv_heads,
+            .width = desc->pool_tokens,
+            .is_largest = desc->pooling == KVANT_POOLING_MAX ? 1u : 0u,
+            .scores_offset = p.scores_offset,
+            .pooled_offset = pooled,
+        };
+        result = pooled;
+        status = kvant_launch_kernel(context, KVANT_KERNEL_saliency_pool, &pool, &scratch, 1);
+    }
     if (status == KVANT_OK) {
-        status = kvant_buffer_copy(scratch, (uint64_t)p.scores_offset * 4u, desc->scores, 0,
-                                   score_words * 4u);
+        status =
+            kvant_buffer_copy(scratch, (uint64_t)result * 4u, desc->scores, 0, score_words * 4u);
     }
     return status;
 }

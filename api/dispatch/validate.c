@@ -27,6 +27,19 @@ kvant_status kvant_check_scale(float scale)
     return KVANT_OK;
 }
 
+kvant_status kvant_check_pooling(kvant_pooling pooling, uint32_t tokens)
+{
+    if (pooling == KVANT_POOLING_NONE && tokens == 0) {
+        return KVANT_OK;
+    }
+    if (pooling == KVANT_POOLING_NONE || (uint32_t)pooling > KVANT_POOLING_MAX || tokens < 3 ||
+        tokens > KV_POOL_MAX || tokens % 2 == 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "pool takes an odd number of tokens, 3 to 63; without pooling none");
+    }
+    return KVANT_OK;
+}
+
 bool kvant_is_integer_codec(kvant_codec codec)
 {
     return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||

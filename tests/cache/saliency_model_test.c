@@ -135,7 +135,62 @@ static kvant_tensor upload(kvant_context *context, const float *values, size_t c
     return t;
 }
 
-/* The tokens that the library selects; a list, ascending. */
+/* The largest less the smallest number of K of each token, over all KV heads. */
+static void ranges_in_double(const recording *r, uint32_t layer, double *scores)
+{
+    size_t row = (size_t)r->shape->kv_heads * r->shape->head_dim;
+    for (uint32_t j = 0; j < r->tokens; j++) {
+        const float *k = r->k + ((size_t)layer * r->tokens + j) * row;
+        double low = (double)k[0];
+        double high = low;
+        for (size_t i = 1; i < row; i++) {
+            low = fmin(low, (double)k[i]);
+            high = fmax(high, (double)k[i]);
+        }
+        scores[j] = high - low;
+    }
+}
+
+/* The tokens that the library selects by the scores at the start of a buffer; a list, ascending. */
+static uint32_t *select_by(kvant_context *context, kvant_buffer *scores, uint32_t tokens,
+                           uint32_t salient)
+{
+    kvant_select_desc select = KVANT_SELECT_DESC_INIT;
+    select.scores = scores;
+    select.tokens = tokens;
+    select.salient = salient;
+    select.regular_list = salient;
+    assert_int_equal(kvant_buffer_create(context, tokens * 4, &select.lists), KVANT_OK);
+    assert_int_equal(kvant_select(context, &select), KVANT_OK);
+    uint32_t *list = calloc(salient, sizeof *list);
+    assert_non_null(list);
+    assert_int_equal(kvant_buffer_read(select.lists, 0, list, salient * 4), KVANT_OK);
+    kvant_buffer_destroy(select.lists);
+    return list;
+}
+
+static uint32_t *select_by_range(kvant_context *context, const recording *r, uint32_t layer,
+                                 uint32_t salient)
+{
+    const checkpoint_shape *s = r->shape;
+    size_t k_count = (size_t)r->tokens * s->kv_heads * s->head_dim;
+    kvant_range_desc desc = KVANT_RANGE_DESC_INIT;
+    desc.source = upload(context, r->k + layer * k_count, k_count);
+    desc.tokens = r->tokens;
+    desc.kv_heads = s->kv_heads;
+    desc.dim = s->head_dim;
+    assert_int_equal(kvant_buffer_create(context, kvant_range_scratch_bytes(&desc), &desc.scratch),
+                     KVANT_OK);
+    assert_int_equal(kvant_buffer_create(context, r->tokens * 4, &desc.scores), KVANT_OK);
+    assert_int_equal(kvant_range(context, &desc), KVANT_OK);
+    uint32_t *list = select_by(context, desc.scores, r->tokens, salient);
+    kvant_buffer_destroy(desc.source.buffer);
+    kvant_buffer_destroy(desc.scratch);
+    kvant_buffer_destroy(desc.scores);
+    return list;
+}
+
+/* The tokens that the library selects by attention; a list, ascending. */
 static uint32_t *select_on(kvant_context *context, const recording *r, uint32_t layer,
                            uint32_t random, uint32_t recent, uint32_t salient)
 {
@@ -152,31 +207,50 @@ static uint32_t *select_on(kvant_context *context, const recording *r, uint32_t 
     desc.probes_random = random;
     desc.probes_recent = recent;
     desc.layer = layer;
-    kvant_select_desc select = KVANT_SELECT_DESC_INIT;
-    select.tokens = r->tokens;
-    select.salient = salient;
-    select.regular_list = salient;
     assert_int_equal(
         kvant_buffer_create(context, kvant_saliency_scratch_bytes(&desc), &desc.scratch), KVANT_OK);
     assert_int_equal(kvant_buffer_create(context, r->tokens * 4, &desc.scores), KVANT_OK);
-    assert_int_equal(kvant_buffer_create(context, r->tokens * 4, &select.lists), KVANT_OK);
-    select.scores = desc.scores;
     assert_int_equal(kvant_saliency(context, &desc), KVANT_OK);
-    assert_int_equal(kvant_select(context, &select), KVANT_OK);
-    uint32_t *list = calloc(salient, sizeof *list);
-    assert_non_null(list);
-    assert_int_equal(kvant_buffer_read(select.lists, 0, list, salient * 4), KVANT_OK);
+    uint32_t *list = select_by(context, desc.scores, r->tokens, salient);
     kvant_buffer_destroy(desc.queries.buffer);
     kvant_buffer_destroy(desc.keys.buffer);
     kvant_buffer_destroy(desc.scratch);
     kvant_buffer_destroy(desc.scores);
-    kvant_buffer_destroy(select.lists);
     return list;
 }
 
-/* Tokens of one layer that both choose, of `salient`. */
-static uint32_t agreement(kvant_context *context, const recording *r, uint32_t layer,
-                          uint32_t salient)
+/* Of the listed tokens, those among the `salient` largest scores. */
+static uint32_t common(const double *scores, uint32_t tokens, const uint32_t *list,
+                       uint32_t salient)
+{
+    judged *order = calloc(tokens, sizeof *order);
+    char *chosen = calloc(tokens, 1);
+    assert_true(order != NULL && chosen != NULL);
+    for (uint32_t j = 0; j < tokens; j++) {
+        order[j] = (judged){scores[j], j};
+    }
+    qsort(order, tokens, sizeof *order, by_score);
+    for (uint32_t j = 0; j < salient; j++) {
+        chosen[order[j].token] = 1;
+    }
+    uint32_t both = 0;
+    for (uint32_t j = 0; j < salient; j++) {
+        both += chosen[list[j]] != 0 ? 1u : 0u;
+    }
+    free(order);
+    free(chosen);
+    return both;
+}
+
+/* Selected tokens that double precision selects too, by attention and by range. */
+typedef struct {
+    uint64_t attention;
+    uint64_t range;
+    uint64_t all;
+} agreement;
+
+static void judge_layer(kvant_context *context, const recording *r, uint32_t layer,
+                        uint32_t salient, agreement *total)
 {
     uint32_t recent = r->tokens / 20;
     uint32_t random = r->tokens / 20;
@@ -184,30 +258,20 @@ static uint32_t agreement(kvant_context *context, const recording *r, uint32_t l
         .rows = r->tokens, .random = random, .recent = recent, .layer = layer};
     uint32_t *probes = calloc(random + recent, sizeof *probes);
     double *scores = calloc(r->tokens, sizeof *scores);
-    judged *order = calloc(r->tokens, sizeof *order);
-    char *chosen = calloc(r->tokens, 1);
-    assert_true(probes != NULL && scores != NULL && order != NULL && chosen != NULL);
+    assert_true(probes != NULL && scores != NULL);
     kv_u32 *bindings[1] = {probes};
     kvant_ref_probe_rows(&rows, bindings);
     scores_in_double(r, layer, probes, random + recent, scores);
-    for (uint32_t j = 0; j < r->tokens; j++) {
-        order[j] = (judged){scores[j], j};
-    }
-    qsort(order, r->tokens, sizeof *order, by_score);
-    for (uint32_t j = 0; j < salient; j++) {
-        chosen[order[j].token] = 1;
-    }
     uint32_t *list = select_on(context, r, layer, random, recent, salient);
-    uint32_t both = 0;
-    for (uint32_t j = 0; j < salient; j++) {
-        both += chosen[list[j]] != 0 ? 1u : 0u;
-    }
+    total->attention += common(scores, r->tokens, list, salient);
+    free(list);
+    ranges_in_double(r, layer, scores);
+    list = select_by_range(context, r, layer, salient);
+    total->range += common(scores, r->tokens, list, salient);
+    total->all += salient;
     free(list);
     free(probes);
     free(scores);
-    free(order);
-    free(chosen);
-    return both;
 }
 
 static void record(const checkpoint *model, const uint32_t *tokens, uint32_t count, recording *r)
@@ -229,14 +293,13 @@ static void record(const checkpoint *model, const uint32_t *tokens, uint32_t cou
 
 /* Adds one text's agreement to the totals. */
 static void judge_text(kvant_context *context, const checkpoint *model, const uint32_t *tokens,
-                       uint32_t count, uint64_t *both, uint64_t *all)
+                       uint32_t count, agreement *total)
 {
     recording r;
     record(model, tokens, count, &r);
     uint32_t salient = count - (uint32_t)(count * (1.0 - SHARE));
     for (uint32_t layer = 0; layer < model->shape.layers; layer++) {
-        *both += agreement(context, &r, layer, salient);
-        *all += salient;
+        judge_layer(context, &r, layer, salient, total);
     }
     free(r.q);
     free(r.k);
@@ -251,12 +314,16 @@ static kvant_context *open_host(void)
     return context;
 }
 
-static void report(const char *name, uint64_t both, uint64_t all)
+static void report(const char *name, const agreement *total)
 {
-    print_message("%s: %llu of %llu selected tokens agree with double precision: %.3f %%\n", name,
-                  (unsigned long long)both, (unsigned long long)all,
-                  100.0 * (double)both / (double)all);
-    assert_true((double)both >= 0.99 * (double)all);
+    double all = (double)total->all;
+    print_message(
+        "%s: of %llu selected tokens agree with double precision: by attention %.3f %%, by "
+        "range %.3f %%\n",
+        name, (unsigned long long)total->all, 100.0 * (double)total->attention / all,
+        100.0 * (double)total->range / all);
+    assert_true((double)total->attention >= 0.99 * all);
+    assert_true((double)total->range >= 0.99 * all);
 }
 
 static void retrieval_model(void **state)
@@ -274,12 +341,11 @@ static void retrieval_model(void **state)
                                     model.shape.seq_len, &cases, &error),
                      0);
     kvant_context *context = open_host();
-    uint64_t both = 0;
-    uint64_t all = 0;
+    agreement total = {0, 0, 0};
     for (size_t i = 0; i < cases.count && i < 8; i++) {
-        judge_text(context, &model, cases.cases[i].tokens, cases.cases[i].count, &both, &all);
+        judge_text(context, &model, cases.cases[i].tokens, cases.cases[i].count, &total);
     }
-    report("models/retrieval.bin", both, all);
+    report("models/retrieval.bin", &total);
     kvant_context_destroy(context);
     case_list_release(&cases);
     tokenizer_release(&words);
@@ -316,10 +382,9 @@ static void stories_model(void **state)
     uint32_t count = 0;
     assert_int_equal(tokenizer_encode(&words, story, &tokens, &count, &error), 0);
     kvant_context *context = open_host();
-    uint64_t both = 0;
-    uint64_t all = 0;
-    judge_text(context, &model, tokens, count, &both, &all);
-    report("stories260K", both, all);
+    agreement total = {0, 0, 0};
+    judge_text(context, &model, tokens, count, &total);
+    report("stories260K", &total);
     kvant_context_destroy(context);
     free(tokens);
     tokenizer_release(&words);

@@ -203,6 +203,8 @@ static void emit_mixed(kvant_case_sink *sink)
         {"zipcache,period=32,random=1,recent=0,norm=none,pool=max5,score=range,of=v,blend=0.25", 1,
          1, 4, 2, 64, 64, 100, 12, 3, KVANT_F32, 8.0f},
         {"zipcache,period=32,pool=avg7", 1, 1, 4, 2, 32, 32, 70, 12, 3, KVANT_BF16, 1.0f},
+        {"k=int4+int8/chan,v=int4+int8/head,salient=0.8,random=.1,recent=.1,period=32,budget=10", 1,
+         2, 8, 4, 64, 64, 200, 18, 3, KVANT_F16, 1.0f},
         {"zipcache,score=locality,random=0,recent=0,period=16", 1, 1, 2, 1, 32, 32, 50, 18, 1,
          KVANT_F32, 1.0f},
         {"k=int8+int8s/head/rot,v=int8+int8/tok16/rot,salient=0.3,random=.1,recent=.05,heads=group,"

@@ -25,6 +25,8 @@ typedef enum {
     ATTENTION,
     PREFILL,
     WORK_TIMES,
+    RANGE,
+    RANKS,
     CALLS
 } call;
 
@@ -48,7 +50,8 @@ static size_t right_size(call which)
         sizeof(kvant_cache_desc),     sizeof(kvant_quantize_desc),
         sizeof(kvant_saliency_desc),  sizeof(kvant_select_desc),
         sizeof(kvant_attention_desc), sizeof(kvant_prefill_attention_desc),
-        sizeof(kvant_work_times),
+        sizeof(kvant_work_times),     sizeof(kvant_range_desc),
+        sizeof(kvant_ranks_desc),
     };
     return sizes[which];
 }
@@ -101,6 +104,10 @@ static kvant_status make_call(call which, void *memory)
         return kvant_attention(open_host(), memory);
     case WORK_TIMES:
         return kvant_context_work_times(open_host(), memory);
+    case RANGE:
+        return kvant_range(open_host(), memory);
+    case RANKS:
+        return kvant_add_ranks(open_host(), memory);
     default:
         return kvant_prefill_attention(open_host(), memory);
     }

@@ -82,9 +82,9 @@ static void every_combination_is_a_row_once(void **state)
         }
     }
     free(entries);
-    request.kind = NULL; /* saliency and select for zipcache alone, prompt-attention once */
+    request.kind = NULL; /* saliency, range and select for zipcache alone, prompt-attention once */
     assert_int_equal(bench_plan(&request, &entries, &count, &error), 0);
-    assert_true(count == 2 * 3 * 2 * 2 * (6 * 2 + 3));
+    assert_true(count == 2 * 3 * 2 * 2 * (6 * 2 + 4));
     free(entries);
     request.q_heads = 8;
     assert_int_not_equal(bench_plan(&request, &entries, &count, &error), 0);
@@ -110,6 +110,10 @@ static void bytes_are_those_that_must_move(void **state)
     assert_true(bench_compress_bytes(&int4, &s) == plain + codes);
     assert_true(bench_prompt_attention_bytes(&f16, &s) == plain + 128u * rows);
     assert_true(bench_prefill_bytes(&int4, &s) == 2u * plain + 128u * rows + codes);
+    kvant_recipe range;
+    assert_int_equal(kvant_recipe_parse("range", &range), KVANT_OK);
+    assert_true(bench_range_bytes(&range, &s) == 2u * 128u * 2u * 64u + 4u * 128u);
+    assert_true(bench_classes_of(&range, 128).probes_recent == 0); /* nothing is probed */
     uint64_t token = 2u * 2u * (64u + 32u);
     assert_true(bench_step_bytes(&f16, &s) == plain + rows + 2u * token);
     assert_true(bench_attention_work(&s) == 128.0 * 8.0 * (64.0 + 32.0));

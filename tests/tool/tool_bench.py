@@ -24,7 +24,7 @@ FIELDS = {"op", "recipe", "backend", "device", "kind", "batch", "tokens", "q_hea
 WORK = ("append", "saliency", "select", "quantize", "attention", "merge", "other")
 STEP = {"steps", "median_us", "p10_us", "p90_us", "worst_us", "mean_us", "split_us", "submit_wait_us",
         "launches", "commands", "submissions", "waits"} | {work + "_us" for work in WORK}
-NO_F16 = ("saliency", "select", "prompt-attention")
+NO_F16 = ("saliency", "range", "select", "prompt-attention")
 
 
 def bench(*arguments):
@@ -61,7 +61,8 @@ def test_all():
     for name in both:
         assert (name, "int4") in names and (name, "zipcache") in names, name
     assert ("saliency", "zipcache") in names and ("select", "zipcache") in names
-    assert ("prompt-attention", "f16") in names and len(names) == 15
+    assert ("range", "zipcache") in names
+    assert ("prompt-attention", "f16") in names and len(names) == 16
     for row in rows:
         check_row(row)
         assert row["batch"] == 2 and row["q_heads"] == 4 and row["tokens"] == 120
@@ -137,6 +138,8 @@ def test_sweep():
 def test_refusals():
     refused("frob", names=["frob", "attention", "step"])
     refused("saliency", "--recipe", "int4", names=["int4", "saliency"])
+    refused("saliency", "--recipe", "range", names=["range", "saliency"])
+    refused("select", "--recipe", "zipcache,budget=8", names=["budget", "salient=0.6"])
     refused("--sweep", "--batch", "1,,2", names=["--batch", "1,,2"])
     refused("--sweep", "--tokens", "0", names=["--tokens"])
     refused("--sweep", "--gqa", "x", names=["--gqa"])

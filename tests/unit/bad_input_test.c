@@ -214,6 +214,43 @@ static void hostile_operations_are_refused(void **state)
     saliency.probes_random = TOKENS;
     assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_ERROR_INVALID_ARGUMENT);
 
+    saliency.probes_random = 0;
+    saliency.pooling = KVANT_POOLING_MEAN;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_ERROR_INVALID_ARGUMENT);
+    saliency.pool_tokens = 6;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_ERROR_INVALID_ARGUMENT);
+    saliency.pool_tokens = 5;
+    assert_int_equal(kvant_saliency(f.context, &saliency), KVANT_OK);
+
+    kvant_range_desc range = KVANT_RANGE_DESC_INIT;
+    range.source = f.k;
+    range.tokens = TOKENS;
+    range.kv_heads = HEADS;
+    range.dim = DIM;
+    range.scratch = scratch;
+    range.scores = store;
+    assert_int_equal(kvant_range(f.context, &range), KVANT_OK);
+    range.percentile = 1.0;
+    assert_int_equal(kvant_range(f.context, &range), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_true(kvant_range_scratch_bytes(&range) == 0);
+    range.percentile = 0.0;
+    range.dim = 12;
+    assert_int_equal(kvant_range(f.context, &range), KVANT_ERROR_INVALID_ARGUMENT);
+    range.dim = DIM;
+    range.tokens = 0;
+    assert_int_equal(kvant_range(f.context, &range), KVANT_ERROR_INVALID_ARGUMENT);
+
+    kvant_ranks_desc ranks = KVANT_RANKS_DESC_INIT;
+    ranks.words = store;
+    ranks.tokens = TOKENS;
+    ranks.blend = TOKENS;
+    assert_int_equal(kvant_add_ranks(f.context, &ranks), KVANT_OK);
+    ranks.blend = TOKENS - 1; /* over the scores */
+    assert_int_equal(kvant_add_ranks(f.context, &ranks), KVANT_ERROR_INVALID_ARGUMENT);
+    ranks.blend = TOKENS;
+    ranks.weight = 257;
+    assert_int_equal(kvant_add_ranks(f.context, &ranks), KVANT_ERROR_INVALID_ARGUMENT);
+
     kvant_select_desc select = KVANT_SELECT_DESC_INIT;
     select.scores = store;
     select.tokens = TOKENS;

@@ -3,6 +3,7 @@
  * The memory plan: ZipCache's published ratio in real bytes, sums that add up, sizes that overflow.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "../support/cmocka_headers.h"
 #include "context_internal.h"
@@ -65,6 +66,64 @@ static void f16_costs_what_it_should(void **state)
     assert_true(b.window == b.f16_bytes);
     assert_true(b.ratio > 0.98 && b.ratio <= 1.0);
     assert_true(b.transient_bytes == 0);
+}
+
+/* A budget buys the largest share of salient tokens that it pays for, in steps of a 1024th of the
+ * recipe's. */
+static void a_budget_becomes_a_share(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *recipe;
+        double budget;
+    } cases[] = {{"zipcache", 3.0}, {"zipcache", 2.7}, {"range", 2.9}, {"zipcache,salient=1", 4.0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kvant_cache_desc desc = paper_shape(cases[i].recipe);
+        double most = desc.recipe.salient_share;
+        desc.recipe.budget = cases[i].budget;
+        kvant_cache_bytes within = KVANT_CACHE_BYTES_INIT;
+        assert_int_equal(kvant_cache_plan(&desc, &within), KVANT_OK);
+        assert_true(within.bits_per_value <= cases[i].budget);
+        assert_true(within.salient_share > 0.0 && within.salient_share < most);
+        kvant_cache_bytes beyond = KVANT_CACHE_BYTES_INIT;
+        desc.recipe.budget = 0.0;
+        desc.recipe.salient_share = within.salient_share + most / 1024.0;
+        assert_int_equal(kvant_cache_plan(&desc, &beyond), KVANT_OK);
+        assert_true(beyond.bits_per_value > cases[i].budget);
+    }
+    kvant_cache_desc desc = paper_shape("zipcache,budget=16");
+    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_OK);
+    assert_true(bytes.salient_share == 0.6); /* never more than the recipe's */
+    desc.recipe.budget = 2.0;                /* parameters alone exceed it */
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "budget"));
+    desc.recipe.budget = -1.0;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_ERROR_INVALID_ARGUMENT);
+    desc.recipe.budget = 3.0;
+    desc.kv_heads = 7;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "KV heads"));
+}
+
+/* Ranks and counts of magnitudes are 32-bit integers. */
+static void scores_have_limits(void **state)
+{
+    (void)state;
+    kvant_cache_desc desc = paper_shape("hybrid");
+    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+    desc.sequences = desc.layers = desc.q_heads = desc.kv_heads = 1;
+    desc.k_dim = 8;
+    desc.prefill_tokens = (1u << 24) - 1u;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_OK);
+    desc.prefill_tokens++;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_ERROR_LIMIT);
+    assert_non_null(strstr(kvant_last_message(), "blended"));
+    desc = paper_shape("range,score=outliers,of=k");
+    desc.sequences = desc.layers = 1;
+    desc.prefill_tokens = (1u << 20) + 100u;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_ERROR_LIMIT);
+    assert_non_null(strstr(kvant_last_message(), "outliers"));
 }
 
 static void bad_shapes_are_refused(void **state)
@@ -137,6 +196,8 @@ int main(void)
         cmocka_unit_test(zipcache_reaches_the_published_ratio),
         cmocka_unit_test(parts_add_up),
         cmocka_unit_test(f16_costs_what_it_should),
+        cmocka_unit_test(a_budget_becomes_a_share),
+        cmocka_unit_test(scores_have_limits),
         cmocka_unit_test(bad_shapes_are_refused),
         cmocka_unit_test(devices_are_asked_first),
     };

@@ -33,6 +33,7 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_int_equal(again.score_of, recipe->score_of);
     assert_true(again.percentile == recipe->percentile);
     assert_true(again.blend == recipe->blend);
+    assert_true(again.budget == recipe->budget);
 }
 
 static void names_round_trip(void **state)
@@ -65,6 +66,7 @@ static void full_forms_round_trip(void **state)
         "zipcache,pool=avg7",
         "zipcache,pool=max5,score=range,of=v,blend=0.25",
         "range,score=outliers",
+        "zipcache,budget=3.25",
         "range,score=outliers,percentile=0.999,of=v",
         "zipcache,score=locality,random=0,recent=0",
     };
@@ -142,6 +144,8 @@ static void nonsense_is_refused(void **state)
         {"range,percentile=0.9", KVANT_ERROR_INVALID_ARGUMENT, "outliers"},
         {"range,score=outliers,percentile=1", KVANT_ERROR_INVALID_ARGUMENT, "between"},
         {"zipcache,blend=0.5", KVANT_ERROR_INVALID_ARGUMENT, "score=range"},
+        {"int4,budget=3", KVANT_ERROR_INVALID_ARGUMENT, "largest share"},
+        {"zipcache,budget=17", KVANT_ERROR_UNKNOWN_RECIPE, "bits"},
         {"hybrid,blend=0.001", KVANT_ERROR_INVALID_ARGUMENT, "1/256"},
         {"hybrid,blend=1", KVANT_ERROR_INVALID_ARGUMENT, "255/256"},
         {"hybrid,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},

@@ -60,10 +60,11 @@ typedef struct kvant_cache_bytes {
     double ratio;
     double bits_per_value;
     uint64_t transient_bytes; /* taken and given back by each prefill, not in bytes */
+    double salient_share;     /* the recipe's, or what its budget allows */
 } kvant_cache_bytes;
 
 #define KVANT_CACHE_BYTES_INIT                                                                     \
-    {sizeof(kvant_cache_bytes), 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0}
+    {sizeof(kvant_cache_bytes), 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0.0}
 
 /* What a cache will take, before anything is allocated; needs no device. Thread-safe.
  * Errors: INVALID_ARGUMENT (shape or recipe), LIMIT (sizes that overflow). */

@@ -136,15 +136,70 @@ typedef struct kvant_saliency_desc {
     kvant_head_reduction heads;
     kvant_buffer *scratch;
     kvant_buffer *scores;
+    kvant_pooling pooling; /* of the scores along the tokens */
+    uint32_t pool_tokens;  /* odd, 3 .. 63; 0 without pooling */
 } kvant_saliency_desc;
 
 #define KVANT_SALIENCY_DESC_INIT                                                                   \
     {sizeof(kvant_saliency_desc), {0, KVANT_F16, 0, 0, 0, 0, 0}, {0, KVANT_F16, 0, 0, 0, 0, 0},    \
-     0, 0, 0, 0, 0.0f, 0, 0, 0, 0, KVANT_NORMALISER_PROBES, KVANT_HEADS_ALL, 0, 0}
+     0, 0, 0, 0, 0.0f, 0, 0, 0, 0, KVANT_NORMALISER_PROBES, KVANT_HEADS_ALL, 0, 0,                 \
+     KVANT_POOLING_NONE, 0}
 
 KVANT_API uint64_t kvant_saliency_scratch_bytes(const kvant_saliency_desc *desc);
 KVANT_API kvant_status kvant_saliency(kvant_context *context,
                                       const kvant_saliency_desc *desc) KVANT_CHECK_RESULT;
+
+/*
+ * Scores of tokens by their own numbers, without queries.
+ *   source       K or V [tokens][kv_heads][dim], taken as the halves that a cache would hold
+ *   percentile   0: a score is the largest less the smallest of a token's numbers, as the bits of a
+ *                float; else above 0 and below 1: how many of them are larger in magnitude than that
+ *                share of all (of the map), times 2^16, plus the range as a half
+ *   scores       out, 32-bit words [maps][tokens], as those of kvant_saliency
+ *   scratch      at least kvant_range_scratch_bytes() bytes
+ */
+typedef struct kvant_range_desc {
+    size_t struct_size;
+    kvant_tensor source;
+    uint32_t tokens;
+    uint32_t kv_heads;
+    uint32_t dim;
+    double percentile;
+    kvant_head_reduction heads;
+    kvant_buffer *scratch;
+    kvant_buffer *scores;
+} kvant_range_desc;
+
+#define KVANT_RANGE_DESC_INIT                                                                      \
+    {sizeof(kvant_range_desc), {0, KVANT_F16, 0, 0, 0, 0, 0}, 0, 0, 0, 0.0, KVANT_HEADS_ALL, 0, 0}
+
+KVANT_API uint64_t kvant_range_scratch_bytes(const kvant_range_desc *desc);
+KVANT_API kvant_status kvant_range(kvant_context *context,
+                                   const kvant_range_desc *desc) KVANT_CHECK_RESULT;
+
+/*
+ * Ranks of scores into a blend: blend[map][token] becomes weight x its rank, or plus that (is_added).
+ * A rank is how many tokens of the map have a smaller (score, position). Scores of different kinds
+ * cannot be added, ranks can; what kvant_saliency gives a token that no probe row sees stays.
+ *   words           buffer of both
+ *   scores, blend   word offsets of [maps][tokens]
+ *   weight          of 256; the weights of one blend are 256 together
+ */
+typedef struct kvant_ranks_desc {
+    size_t struct_size;
+    kvant_buffer *words;
+    uint32_t scores;
+    uint32_t blend;
+    uint32_t maps;
+    uint32_t tokens;
+    uint32_t weight;
+    int is_added;
+} kvant_ranks_desc;
+
+#define KVANT_RANKS_DESC_INIT {sizeof(kvant_ranks_desc), 0, 0, 0, 1, 0, 256, 0}
+
+KVANT_API kvant_status kvant_add_ranks(kvant_context *context,
+                                       const kvant_ranks_desc *desc) KVANT_CHECK_RESULT;
 
 /*
  * The `salient` tokens with the largest (score, position) of each map; ties go to the later token.

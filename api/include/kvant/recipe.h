@@ -107,6 +107,8 @@ typedef struct kvant_recipe {
     kvant_score_source score_of; /* of range and outliers; else K */
     double percentile; /* of all magnitudes, beyond which a number is an outlier; else 0 */
     double blend;      /* weight of attention beside range or outliers, by ranks; 0: none */
+    double budget; /* bits a value that a cache may take: salient_share is lowered until it does; 0:
+                      no budget */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -114,7 +116,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -131,7 +133,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   norm      none causal probes              heads     all group
  *   seed      number                            pool      none avg<n> max<n>
  *   score     attention range outliers locality of        k v kv
- *   percentile, blend       shares
+ *   percentile, blend       shares            budget    bits a value, at most 16
  *
  * Numbers have a point whatever the locale. Without period= the full form takes 32. Where salient is 0,
  * a codec for salient tokens is dropped.
