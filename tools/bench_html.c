@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows as one page that needs nothing else: a plot of every row under the bandwidth roof, and
- * the table.
+ * The rows as one page that needs nothing else: a plot of every row under the roofs of bandwidth and
+ * arithmetic, and the table.
  */
 #include <math.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static double giga_per_second(const bench_row *row)
     return row->work / (row->us.median * 1e3);
 }
 
-/* Decades around every row and the roof above it. */
+/* Decades around every row, the roof above it, and the arithmetic roof. */
 static void find_range(page *p)
 {
     const bench_results *r = p->results;
@@ -48,17 +48,36 @@ static void find_range(page *p)
         svg_axis_include(y, giga_per_second(row));
         svg_axis_include(y, per_byte(row) * p->copy_gb_s);
     }
+    if (r->roof > 0.0) {
+        svg_axis_include(x, r->roof / p->copy_gb_s);
+        svg_axis_include(y, r->roof);
+    }
     svg_axis_round(x);
     svg_axis_round(y);
 }
 
-/* The line on which a row moves as many bytes per second as the copy, inside of the plot. */
+/* The line on which a row makes as many multiply-adds as attention does without waiting for bytes. */
+static void put_arithmetic_roof(const page *p)
+{
+    const svg_plot *plot = &p->plot;
+    double roof = p->results->roof;
+    double y = svg_plot_y(plot, roof);
+    double end = svg_plot_x(plot, plot->x.last);
+    fprintf(p->file, "<path class=\"roof\" d=\"M%.1f %.1fL%.1f %.1f\"/>",
+            svg_plot_x(plot, roof / p->copy_gb_s), y, end, y);
+    fprintf(p->file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">products, %.3g G/s</text>\n",
+            end - 6.0, y - 8.0, roof);
+}
+
+/* The line on which a row moves as many bytes per second as the copy, inside of the plot and below
+ * the arithmetic roof. */
 static void put_roof(const page *p)
 {
     const svg_plot *plot = &p->plot;
     double ends[2] = {plot->x.first, plot->x.last};
     double lowest = plot->y.first / p->copy_gb_s;
-    double highest = plot->y.last / p->copy_gb_s;
+    double top = p->results->roof > 0.0 ? p->results->roof : plot->y.last;
+    double highest = top / p->copy_gb_s;
     ends[0] = ends[0] < lowest ? lowest : ends[0];
     ends[1] = ends[1] > highest ? highest : ends[1];
     double first_x = svg_plot_x(plot, ends[0]);
@@ -133,8 +152,9 @@ static void put_plot(page *p)
 {
     fputs("<h2>Under the roof</h2>\n<p>An operation is a multiply-add of attention, or a number "
           "that is quantized, read back or scored. The dashed line is the bandwidth roof: the "
-          "copy of the same run, read plus written bytes. No arithmetic ceiling was measured, so "
-          "none is drawn.</p>\n",
+          "copy of the same run, read plus written bytes; where it is level, the arithmetic "
+          "roof: the multiply-adds of attention over 2-bit codes that stay in the caches, with 8 "
+          "query rows a KV head, in the same run.</p>\n",
           p->file);
     if (p->results->count == 0u) {
         fputs("<p>No row was measured.</p>\n", p->file);
@@ -145,6 +165,9 @@ static void put_plot(page *p)
     put_key(p, 0);
     svg_plot_begin(&p->plot, "roofline");
     put_roof(p);
+    if (p->results->roof > 0.0) {
+        put_arithmetic_roof(p);
+    }
     put_points(p);
     svg_plot_end(&p->plot);
 }

@@ -221,6 +221,10 @@ int bench_session_run(kvant_context *context, kvant_context *reference, const be
     if (result == 0) {
         result = measure_all(&s, entries, count, bar, error);
     }
+    if (result == 0 && settings->has_roof && out_results->count != 0u) {
+        result = bench_measure_roof(context, reference, out_results->device.kind, settings->seed,
+                                    &out_results->roof, error);
+    }
     progress_end(bar);
     bench_operation_release(&s.copy);
     bench_data_release(&s.data);

@@ -29,6 +29,7 @@ typedef struct {
     bench_row *rows;
     size_t count;
     size_t skipped; /* rows that no time was left for */
+    double roof;    /* multiply-adds per nanosecond (bench_measure_roof); 0: not measured */
 } bench_results;
 
 typedef struct {
@@ -37,6 +38,7 @@ typedef struct {
     double seconds;  /* for all rows together; 0: one for each */
     uint64_t rotate; /* bytes to go through in turn */
     int has_rotate;  /* else what the device's caches ask for */
+    int has_roof;    /* the arithmetic roof is asked for */
 } bench_settings;
 
 /* Measures every entry. `reference` is a context of the host backend, for the check before. */
@@ -44,6 +46,10 @@ int bench_session_run(kvant_context *context, kvant_context *reference, const be
                       size_t count, const bench_settings *settings, progress *bar,
                       bench_results *out_results, tool_error *error);
 void bench_results_release(bench_results *results);
+
+/* Multiply-adds per nanosecond of attention whose bytes stay in the caches. */
+int bench_measure_roof(kvant_context *context, kvant_context *reference, kvant_device_kind kind,
+                       uint64_t seed, double *out_per_ns, tool_error *error);
 
 /* bytes over time, and that over the copy's; how many times f16's time this takes less */
 double bench_row_gb_s(const bench_row *row);

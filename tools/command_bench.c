@@ -151,6 +151,7 @@ static int read_lists(bench_options *o, tool_error *error)
         o->settings.has_rotate = 1;
         o->settings.rotate = (uint64_t)(o->rotate_mb * 1e6);
     }
+    o->settings.has_roof = o->html != NULL;
     o->settings.seed = o->seed;
     if (o->seed == UINT64_MAX) { /* not given */
         struct timespec now;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What exactness costs: cl/attention.cl as it is against the same text with fp32 operands
+ * What exactness costs: cl/attention.cl, or its variant for VNNI, as it is against the same text with fp32 operands
  * (KV_PLAIN_FLOAT), on one segment of random codes and the first OpenCL CPU. The library never
  * builds the float variant. Built on request: ninja exactness_cost.
  *
- *   exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS
+ *   exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS [vnni]
  *
  * The two take turns; the fastest round of each counts. Both run on the device's own threads.
  */
@@ -99,24 +99,28 @@ static uint32_t random_halves(float low_from, float low_to, float high_from, flo
 
 /* ---- OpenCL ---------------------------------------------------------------------------------- */
 
-static cl_kernel build(const machine *m, const char *options)
+/* `suffix`: "" or "_vnni" */
+static cl_kernel build(const machine *m, const char *suffix, const char *options)
 {
-    static const char source[] = "#include \"attention.cl\"\n";
+    char source[64];
+    char name[64];
     const char *text = source;
     char all[1024];
+    snprintf(source, sizeof source, "#include \"attention%s.cl\"\n", suffix);
+    snprintf(name, sizeof name, "kvant_attention%s", suffix);
     cl_int error = CL_SUCCESS;
     snprintf(all, sizeof all, "-cl-std=CL1.2 -D KV_LANES=1 -I%s/cl -I%s/api/contract %s",
              KVANT_SOURCE_DIR, KVANT_SOURCE_DIR, options);
     cl_program program = clCreateProgramWithSource(m->context, 1, &text, NULL, &error);
     check(error, "clCreateProgramWithSource");
     check(clBuildProgram(program, 1, &m->device, all, NULL, NULL), "clBuildProgram");
-    cl_kernel kernel = clCreateKernel(program, "kvant_attention", &error);
+    cl_kernel kernel = clCreateKernel(program, name, &error);
     check(error, "clCreateKernel");
     clReleaseProgram(program);
     return kernel;
 }
 
-static void open_machine(machine *m)
+static void open_machine(machine *m, const char *suffix)
 {
     cl_platform_id platform;
     cl_int error = CL_SUCCESS;
@@ -126,8 +130,8 @@ static void open_machine(machine *m)
     check(error, "clCreateContext");
     m->queue = clCreateCommandQueue(m->context, m->device, 0, &error);
     check(error, "clCreateCommandQueue");
-    m->kernels[EXACT] = build(m, "");
-    m->kernels[PLAIN_FLOAT] = build(m, "-D KV_PLAIN_FLOAT");
+    m->kernels[EXACT] = build(m, suffix, "");
+    m->kernels[PLAIN_FLOAT] = build(m, suffix, "-D KV_PLAIN_FLOAT");
 }
 
 static void close_machine(machine *m)
@@ -319,14 +323,15 @@ int main(int argc, char **argv)
     unsigned long tokens = argc > 1 ? strtoul(argv[1], NULL, 10) : 4096u;
     unsigned long group = argc > 2 ? strtoul(argv[2], NULL, 10) : 4u;
     unsigned long rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 30u;
-    if (argc > 4 || tokens < 256u || tokens > 131072u || tokens % 256u != 0u || group < 1u ||
-        group > 8u || rounds < 1u || rounds > 10000u) {
-        fprintf(stderr, "usage: exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS\n"
+    int is_vnni = argc > 4 && strcmp(argv[4], "vnni") == 0;
+    if (argc > (is_vnni ? 5 : 4) || tokens < 256u || tokens > 131072u || tokens % 256u != 0u ||
+        group < 1u || group > 8u || rounds < 1u || rounds > 10000u) {
+        fprintf(stderr, "usage: exactness_cost TOKENS HEADS_OF_A_GROUP ROUNDS [vnni]\n"
                         "TOKENS: a multiple of 256, to 131072; HEADS_OF_A_GROUP: 1 to 8\n");
         return 2;
     }
     machine m;
-    open_machine(&m);
+    open_machine(&m, is_vnni ? "_vnni" : "");
     printf("%-20s %12s %12s %14s %12s\n", "K and V", "exact us", "float us", "exact faster",
            "difference");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {

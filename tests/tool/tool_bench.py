@@ -124,6 +124,9 @@ def test_sweep():
             parser.feed(file.read())
         assert not parser.open, parser.open
         assert len(parser.rows) == 1 + len(rows) and len(parser.titles) == len(rows)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        assert text.count('class="roof"') == 2 and re.search("products, [0-9.e+-]+ G/s", text)
         for cells, row in zip(parser.rows[1:], rows):
             assert cells[:4] == [row["op"], row["recipe"], str(row["batch"]), str(row["tokens"])]
         # time is up before the first row: a page, a table and JSON all the same
