@@ -37,7 +37,7 @@ endforeach()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/api/contract/variants.def)
 
-set(contract_files lang.h arith.h layout.h params.h kernels.def)
+set(contract_files lang.h arith.h codebook.h layout.h params.h kernels.def)
 set(contract_text "")
 foreach(file IN LISTS contract_files)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS

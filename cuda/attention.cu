@@ -13,38 +13,7 @@
  * K and V from memory once for all of them. Here each lane makes whole inner products, by dp2a;
  * attention_mma.cu is the variant on matrix units.
  */
-#include "attention_steps.cuh"
-
-struct kv_by_lanes {
-    KV_FN void begin(kv_by_lanes &, const kv_split &)
-    {
-    }
-
-    KV_FN void scores(kv_by_lanes &, const kv_split &s, kv_attention_shared &shared)
-    {
-        kv_score_quantized<kv_by_lanes>(s, shared);
-    }
-
-    template <kv_u32 BITS>
-    KV_FN void score_block(const kv_split &s, kv_attention_shared &shared,
-                           const kv_scoring &scoring, kv_u32 lanes, kv_u32 team, kv_u32 first,
-                           kv_u32 end)
-    {
-        kv_score_block<BITS>(s, shared, scoring, lanes, team, first, end);
-    }
-
-    template <kv_u32 BITS>
-    KV_FN void output(kv_by_lanes &, const kv_split &s, kv_attention_shared &shared,
-                      kv_u32 first_channel, kv_u32 channels)
-    {
-        kv_output_group<BITS>(s, shared, first_channel, channels);
-    }
-
-    KV_FN kv_u32 operand_rows(kv_u32 rows)
-    {
-        return kv_rows_of_lanes(rows);
-    }
-};
+#include "attention_by_lanes.cuh"
 
 extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
 kvant_attention(const kv_attention_params p, const kv_u32 *__restrict__ store,
@@ -52,6 +21,6 @@ kvant_attention(const kv_attention_params p, const kv_u32 *__restrict__ store,
                 kv_u32 *partials)
 {
     __shared__ kv_attention_shared shared;
-    kv_by_lanes how;
+    kv_by_lanes<kv_own_codes> how;
     kv_attention(p, store, queries, positions, partials, shared, how);
 }

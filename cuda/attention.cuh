@@ -168,19 +168,33 @@ KV_FN kv_f32 kv_sums_of_chunks(const kv_f32 terms[KV_ROW_CHUNKS], kv_u32 length)
 
 /* ---- the inner product ---- */
 
-/* Field `field` of the four byte lanes of a word, as signed bytes; codes of 8 bits less 128. */
-template <kv_u32 BITS> KV_FN kv_i32 kv_code_lanes(kv_u32 word, kv_u32 field)
-{
-    if (BITS == 8) {
-        return KV_I32(word ^ 0x80808080u);
+/* What codes stand for: themselves. Those of 8 bits less 128, as signed bytes are multiplied. */
+struct kv_own_codes {
+    KV_FN kv_own_codes of(const kv_split &, kv_u32)
+    {
+        return {};
     }
-    return KV_I32((word >> (field * BITS)) & (BITS == 2 ? 0x03030303u : 0x0f0f0f0fu));
-}
+
+    /* Field `field` of the four byte lanes of a word. */
+    template <kv_u32 BITS> KV_FN kv_i32 lanes(const kv_own_codes &, kv_u32 word, kv_u32 field)
+    {
+        if (BITS == 8) {
+            return KV_I32(word ^ 0x80808080u);
+        }
+        return KV_I32((word >> (field * BITS)) & (BITS == 2 ? 0x03030303u : 0x0f0f0f0fu));
+    }
+
+    /* With what `lanes` took: 128 times the sum of the operands. */
+    template <kv_u32 BITS> KV_FN kv_i32 whole_dot(kv_i32 dot, kv_i32 sum_of_operands)
+    {
+        return BITS == 8 ? dot + 128 * sum_of_operands : dot;
+    }
+};
 
 /* dots[r][f] = sum over `count` words of 4 operands of row r times field f of the 4 byte lanes.
  * Row r's operands start at operands + r * stride. */
-template <kv_u32 BITS, kv_u32 ROWS>
-KV_FN void kv_chunk_dots(const kv_u32 words[8], kv_u32 count, const short *operands, kv_u32 stride,
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
+KV_FN void kv_chunk_dots(const CODES &how, const kv_u32 words[8], kv_u32 count, const short *operands, kv_u32 stride,
                          kv_i32 dots[ROWS][8u / BITS])
 {
 #pragma unroll
@@ -198,7 +212,7 @@ KV_FN void kv_chunk_dots(const kv_u32 words[8], kv_u32 count, const short *opera
         kv_i32 codes[8u / BITS];
 #pragma unroll
         for (kv_u32 f = 0u; f < 8u / BITS; f++) {
-            codes[f] = kv_code_lanes<BITS>(words[i], f);
+            codes[f] = CODES::template lanes<BITS>(how, words[i], f);
         }
 #pragma unroll
         for (kv_u32 r = 0u; r < ROWS; r++) {
@@ -210,12 +224,6 @@ KV_FN void kv_chunk_dots(const kv_u32 words[8], kv_u32 count, const short *opera
             }
         }
     }
-}
-
-/* What kv_code_lanes took from 8-bit codes: 128 times the sum of the operands. */
-template <kv_u32 BITS> KV_FN kv_i32 kv_whole_dot(kv_i32 dot, kv_i32 sum_of_operands)
-{
-    return BITS == 8 ? dot + 128 * sum_of_operands : dot;
 }
 
 #endif

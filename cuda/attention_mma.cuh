@@ -267,7 +267,7 @@ KV_FN void kv_output_tile(const kv_split &s, const kv_attention_shared &shared, 
 
     const kv_u32 *parameters = kv_v_parameters(s, token, channel);
     kv_u32 is_channelwise = kv_is_channelwise(segment[KV_SEGMENT_V_GROUPING]);
-    kv_u32 is_symmetric = segment[KV_SEGMENT_V_CODEC] == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    kv_u32 is_symmetric = kv_codec_is_symmetric(segment[KV_SEGMENT_V_CODEC]);
 #pragma unroll
     for (kv_u32 slot = 0u; slot < kv_tile<BITS>::slots; slot++) {
         kv_u32 of_tile = kv_tile_slot<BITS>(slot);

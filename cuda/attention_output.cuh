@@ -55,7 +55,7 @@ KV_FN void kv_fold_weights(const kv_split &s, kv_attention_shared &shared, kv_u3
 {
     kv_u32 grouping = s.segment[KV_SEGMENT_V_GROUPING];
     kv_u32 is_channelwise = kv_is_channelwise(grouping);
-    kv_u32 is_symmetric = s.segment[KV_SEGMENT_V_CODEC] == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    kv_u32 is_symmetric = kv_codec_is_symmetric(s.segment[KV_SEGMENT_V_CODEC]);
     kv_u32 stride =
         kv_parameter_stride(grouping, s.segment[KV_SEGMENT_V_GROUP_LENGTH], s.v_dim);
     const kv_u32 *parameters = kv_v_parameters(s, s.first, channel);
@@ -96,7 +96,7 @@ KV_FN void kv_fold_weights(const kv_split &s, kv_attention_shared &shared, kv_u3
 }
 
 /* parts[r][f]: what chunk `chunk` adds to channel (channel + f) of row (row + r). */
-template <kv_u32 BITS, kv_u32 ROWS>
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_chunk_output(const kv_split &s, const kv_attention_shared &shared, kv_u32 chunk,
                            kv_u32 channel, kv_u32 row, kv_f32 parts[ROWS][8u / BITS])
 {
@@ -113,13 +113,13 @@ KV_FN void kv_chunk_output(const kv_split &s, const kv_attention_shared &shared,
         loaded[i] = i < count ? words[i * (dim / (8u / BITS))] : 0u;
     }
     kv_i32 dots[ROWS][8u / BITS];
-    kv_chunk_dots<BITS, ROWS>(loaded, count,
+    kv_chunk_dots<BITS, ROWS>(CODES::of(s, 1u), loaded, count,
                               &shared.operands[row * KV_SPLIT_TOKENS + chunk * KV_CHUNK],
                               KV_SPLIT_TOKENS, dots);
 
     const kv_u32 *parameters = kv_v_parameters(s, token, channel);
     kv_u32 is_channelwise = kv_is_channelwise(segment[KV_SEGMENT_V_GROUPING]);
-    kv_u32 is_symmetric = segment[KV_SEGMENT_V_CODEC] == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    kv_u32 is_symmetric = kv_codec_is_symmetric(segment[KV_SEGMENT_V_CODEC]);
 #pragma unroll
     for (kv_u32 f = 0u; f < 8u / BITS; f++) {
         kv_u32 word = is_channelwise != 0u ? parameters[f] : 0u;
@@ -128,7 +128,7 @@ KV_FN void kv_chunk_output(const kv_split &s, const kv_attention_shared &shared,
 #pragma unroll
         for (kv_u32 r = 0u; r < ROWS; r++) {
             kv_u32 at = (row + r) * KV_ROW_CHUNKS + chunk;
-            kv_i32 dot = kv_whole_dot<BITS>(dots[r][f], shared.sums[at]);
+            kv_i32 dot = CODES::template whole_dot<BITS>(dots[r][f], shared.sums[at]);
             KV_EXACT kv_f32 product = kv_int_to_float(dot) * shared.steps[at];
             KV_EXACT kv_f32 shifted = shared.offsets[at];
             if (is_channelwise != 0u) {
@@ -142,7 +142,7 @@ KV_FN void kv_chunk_output(const kv_split &s, const kv_attention_shared &shared,
 }
 
 /* Channels [first_channel, first_channel + channels), whose operands are in shared memory. */
-template <kv_u32 BITS, kv_u32 ROWS>
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_output_channels(const kv_split &s, kv_attention_shared &shared, kv_u32 first_channel,
                               kv_u32 channels)
 {
@@ -162,7 +162,7 @@ KV_FN void kv_output_channels(const kv_split &s, kv_attention_shared &shared, kv
             kv_u32 row = item / words * ROWS;
             kv_f32 parts[ROWS][8u / BITS] = {};
             if (is_active != 0u) {
-                kv_chunk_output<BITS, ROWS>(s, shared, round + set, channel, row, parts);
+                kv_chunk_output<BITS, ROWS, CODES>(s, shared, round + set, channel, row, parts);
             }
 #pragma unroll 1
             for (kv_u32 turn = 0u; turn < sets; turn++) {
@@ -184,17 +184,17 @@ KV_FN void kv_output_channels(const kv_split &s, kv_attention_shared &shared, kv
     }
 }
 
-template <kv_u32 BITS>
+template <kv_u32 BITS, class CODES>
 KV_FN void kv_output_group(const kv_split &s, kv_attention_shared &shared, kv_u32 first_channel,
                            kv_u32 channels)
 {
     kv_u32 each = kv_rows_per_lane(s.rows, channels / (8u / BITS), KV_WARP);
     if (each == 1u) {
-        kv_output_channels<BITS, 1u>(s, shared, first_channel, channels);
+        kv_output_channels<BITS, 1u, CODES>(s, shared, first_channel, channels);
     } else if (each == 2u) {
-        kv_output_channels<BITS, 2u>(s, shared, first_channel, channels);
+        kv_output_channels<BITS, 2u, CODES>(s, shared, first_channel, channels);
     } else {
-        kv_output_channels<BITS, 4u>(s, shared, first_channel, channels);
+        kv_output_channels<BITS, 4u, CODES>(s, shared, first_channel, channels);
     }
 }
 

@@ -66,7 +66,7 @@ KV_FN kv_scoring kv_make_scoring(const kv_split &s)
     kv_u32 group_length = s.segment[KV_SEGMENT_K_GROUP_LENGTH];
     kv_scoring scoring;
     scoring.is_channelwise = kv_is_channelwise(grouping);
-    scoring.is_symmetric = s.segment[KV_SEGMENT_K_CODEC] == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    scoring.is_symmetric = kv_codec_is_symmetric(s.segment[KV_SEGMENT_K_CODEC]);
     scoring.length =
         grouping == KV_GROUP_TOKEN_CHANNELS ? kv_min_u32(group_length, s.k_dim) : s.k_dim;
     scoring.chunk = scoring.is_channelwise != 0u ? KV_CHUNK : kv_min_u32(KV_CHUNK, scoring.length);
@@ -228,7 +228,7 @@ KV_FN void kv_add_group(const kv_attention_shared &shared, const kv_scoring &sco
 
 /* sums[r][f] += the dot products of channels [channel, end), chunk by chunk. `line` is the first
  * row's place in shared memory, `words` the tokens' row of code words. */
-template <kv_u32 BITS, kv_u32 ROWS>
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_add_chunks(const kv_split &s, const kv_attention_shared &shared,
                          const kv_scoring &scoring, const kv_u32 *words, kv_u32 line,
                          kv_u32 channel, kv_u32 end, kv_f32 sums[ROWS][8u / BITS])
@@ -239,14 +239,14 @@ KV_FN void kv_add_chunks(const kv_split &s, const kv_attention_shared &shared,
         kv_u32 loaded[8];
         kv_i32 dots[ROWS][8u / BITS];
         kv_load_words(words + chunk / 4u, count, loaded);
-        kv_chunk_dots<BITS, ROWS>(loaded, count, &shared.operands[line * s.k_dim + chunk], s.k_dim,
+        kv_chunk_dots<BITS, ROWS>(CODES::of(s, 0u), loaded, count, &shared.operands[line * s.k_dim + chunk], s.k_dim,
                                   dots);
 #pragma unroll
         for (kv_u32 r = 0u; r < ROWS; r++) {
             kv_u32 at = (line + r) * scoring.line + chunk / scoring.chunk;
 #pragma unroll
             for (kv_u32 f = 0u; f < 8u / BITS; f++) {
-                kv_i32 dot = kv_whole_dot<BITS>(dots[r][f], shared.sums[at]);
+                kv_i32 dot = CODES::template whole_dot<BITS>(dots[r][f], shared.sums[at]);
                 KV_EXACT kv_f32 part = kv_int_to_float(dot) * shared.steps[at];
                 sums[r][f] = sums[r][f] + part;
             }
@@ -255,7 +255,7 @@ KV_FN void kv_add_chunks(const kv_split &s, const kv_attention_shared &shared,
 }
 
 /* Scores of the 8 / BITS tokens from `token` on (of the segment) for ROWS rows. */
-template <kv_u32 BITS, kv_u32 ROWS>
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_score_tokens(const kv_split &s, kv_attention_shared &shared,
                            const kv_scoring &scoring, kv_u32 team, kv_u32 token, kv_u32 row)
 {
@@ -276,7 +276,7 @@ KV_FN void kv_score_tokens(const kv_split &s, kv_attention_shared &shared,
             sums[r][i % (8u / BITS)] =
                 scoring.is_channelwise != 0u ? shared.offsets[(line + r) * scoring.line] : 0.0f;
         }
-        kv_add_chunks<BITS, ROWS>(s, shared, scoring, words, line, channel, end, sums);
+        kv_add_chunks<BITS, ROWS, CODES>(s, shared, scoring, words, line, channel, end, sums);
         if (scoring.is_channelwise == 0u) {
             kv_add_group<BITS, ROWS>(shared, scoring, parameters, row, group, sums, scores);
             continue;
@@ -294,7 +294,7 @@ KV_FN void kv_score_tokens(const kv_split &s, kv_attention_shared &shared,
 }
 
 /* Tokens [first, end) of the segment, by the lanes of one team. */
-template <kv_u32 BITS, kv_u32 ROWS>
+template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_score_block_rows(const kv_split &s, kv_attention_shared &shared,
                                const kv_scoring &scoring, kv_u32 lanes, kv_u32 team, kv_u32 first,
                                kv_u32 end)
@@ -303,23 +303,23 @@ KV_FN void kv_score_block_rows(const kv_split &s, kv_attention_shared &shared,
     kv_u32 units = (end - first) / (8u / BITS);
 #pragma unroll 1
     for (kv_u32 item = threadIdx.x - team * lanes; item < units * parts; item += lanes) {
-        kv_score_tokens<BITS, ROWS>(s, shared, scoring, team, first + item / parts * (8u / BITS),
+        kv_score_tokens<BITS, ROWS, CODES>(s, shared, scoring, team, first + item / parts * (8u / BITS),
                                     item % parts * ROWS);
     }
 }
 
-template <kv_u32 BITS>
+template <kv_u32 BITS, class CODES>
 KV_FN void kv_score_block(const kv_split &s, kv_attention_shared &shared,
                           const kv_scoring &scoring, kv_u32 lanes, kv_u32 team, kv_u32 first,
                           kv_u32 end)
 {
     kv_u32 each = kv_rows_per_lane(s.rows, (end - first) / (8u / BITS), lanes);
     if (each == 1u) {
-        kv_score_block_rows<BITS, 1u>(s, shared, scoring, lanes, team, first, end);
+        kv_score_block_rows<BITS, 1u, CODES>(s, shared, scoring, lanes, team, first, end);
     } else if (each == 2u) {
-        kv_score_block_rows<BITS, 2u>(s, shared, scoring, lanes, team, first, end);
+        kv_score_block_rows<BITS, 2u, CODES>(s, shared, scoring, lanes, team, first, end);
     } else {
-        kv_score_block_rows<BITS, 4u>(s, shared, scoring, lanes, team, first, end);
+        kv_score_block_rows<BITS, 4u, CODES>(s, shared, scoring, lanes, team, first, end);
     }
 }
 

@@ -8,6 +8,7 @@
 #define KVANT_CUDA_KERNEL_CUH
 
 #include "arith.h"
+#include "codebook.h"
 #include "layout.h"
 #include "params.h"
 

@@ -5,72 +5,11 @@
  * and channels a word of codes holds. Tokens past the event's end, up to the next multiple of 4, get
  * code 0 and parameters 0.
  */
-#include "quantize.h"
+#include "encode.h"
 
-/* Where the event's element (head, token, channel) has its word of parameters. */
-static kv_u32 param_place(const kv_quantize_params *p, kv_u32 head, kv_u32 token, kv_u32 channel)
+static kv_u32 code_of_value(const kv_quantize_params *p, const kv_u32 *store, kv_f32 x, kv_u32 word)
 {
-    return p->params_offset + kv_group_index(p->grouping, p->group_length, p->capacity, p->dim,
-                                             head, p->token + token, channel);
-}
-
-/* The element with which a group begins, then how far it goes. */
-typedef struct {
-    kv_u32 head, token, channel;
-    kv_u32 heads, tokens, channels;
-} group;
-
-/* 2. Parameters, from the extrema of the group; 0 where it has no tokens */
-static kv_u32 param_of_group(const kv_quantize_params *p, const kv_u32 *source, const kv_u32 *store,
-                             const group *g)
-{
-    kv_u32 low = 0xffffffffu;
-    kv_u32 high = 0u;
-    for (kv_u32 token = g->token; token < kv_min_u32(g->token + g->tokens, p->tokens); token++) {
-        for (kv_u32 head = g->head; head < g->head + g->heads; head++) {
-            for (kv_u32 channel = g->channel;
-                 channel < kv_min_u32(g->channel + g->channels, p->dim); channel++) {
-                kv_u32 key = kv_sortable(kv_event_value(p, source, store, token, head, channel));
-                low = key < low ? key : low;
-                high = key > high ? key : high;
-            }
-        }
-    }
-    return low > high ? 0u
-                      : kv_group_param(p->codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u,
-                                       kv_from_sortable(low), kv_from_sortable(high),
-                                       kv_codec_bits(p->codec));
-}
-
-static void store_parameters(const kv_quantize_params *p, const kv_u32 *source, kv_u32 *store)
-{
-    kv_u32 event_capacity = (p->tokens + 3u) / 4u * 4u;
-    group g = {.heads = 1u, .tokens = 1u, .channels = p->dim};
-    if (p->grouping == KV_GROUP_TOKEN) {
-        g.heads = p->heads;
-    } else if (p->grouping == KV_GROUP_TOKEN_CHANNELS) {
-        g.channels = p->group_length;
-    } else if (p->grouping == KV_GROUP_CHANNEL_TOKENS) {
-        g.tokens = p->group_length;
-        g.channels = 1u;
-    }
-    for (g.head = 0; g.head < p->heads; g.head += g.heads) {
-        for (g.token = 0; g.token < event_capacity; g.token += g.tokens) {
-            for (g.channel = 0; g.channel < p->dim; g.channel += g.channels) {
-                store[param_place(p, g.head, g.token, g.channel)] =
-                    param_of_group(p, source, store, &g);
-            }
-        }
-    }
-}
-
-/* The code of one value, from the parameters that are stored for its group. */
-static kv_u32 code_of(const kv_quantize_params *p, const kv_u32 *source, const kv_u32 *store,
-                      kv_u32 token, kv_u32 head, kv_u32 channel)
-{
-    /* 1. Load */
-    kv_f32 x = kv_event_value(p, source, store, token, head, channel);
-    kv_u32 word = store[param_place(p, head, token, channel)];
+    (void)store;
     kv_f32 inverse = kv_inverse_scale(kv_param_scale(word));
     /* 3. Code */
     if (p->codec == KV_CODEC_INT8_SYMMETRIC) {
@@ -85,34 +24,5 @@ void kvant_ref_encode(const void *params_words, kv_u32 *const *bindings)
     const kv_quantize_params *p = params_words;
     const kv_u32 *source = bindings[0];
     kv_u32 *store = bindings[1];
-    kv_u32 bits = kv_codec_bits(p->codec);
-    kv_u32 fields = kv_fields(bits);
-    kv_u32 tokens_per_word = p->is_value != 0u ? 4u : fields;
-    kv_u32 channels_per_word = p->is_value != 0u ? fields : 4u;
-    kv_u32 event_capacity = (p->tokens + 3u) / 4u * 4u;
-    kv_u32 head_words = kv_code_words(p->capacity, p->dim, bits);
-
-    if (kv_groups_are_local(p->grouping) != 0u) {
-        store_parameters(p, source, store);
-    }
-    for (kv_u32 head = 0; head < p->heads; head++) {
-        for (kv_u32 token = 0; token < event_capacity; token += tokens_per_word) {
-            for (kv_u32 channel = 0; channel < p->dim; channel += channels_per_word) {
-                kv_u32 word = 0;
-                for (kv_u32 i = 0; i < tokens_per_word && token + i < p->tokens; i++) {
-                    for (kv_u32 j = 0; j < channels_per_word; j++) {
-                        kv_u32 code = code_of(p, source, store, token + i, head, channel + j);
-                        kv_u32 shift = p->is_value != 0u ? kv_v_shift(token + i, channel + j, bits)
-                                                         : kv_k_shift(token + i, channel + j, bits);
-                        word |= code << shift;
-                    }
-                }
-                /* 4. Store */
-                kv_u32 segment_token = p->token + token;
-                kv_u32 at = p->is_value != 0u ? kv_v_word(segment_token, channel, p->dim, bits)
-                                              : kv_k_word(segment_token, channel, p->dim, bits);
-                store[p->codes_offset + head * head_words + at] = word;
-            }
-        }
-    }
+    encode_event(p, source, store);
 }

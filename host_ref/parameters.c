@@ -16,7 +16,6 @@ void kvant_ref_parameters(const void *params_words, kv_u32 *const *bindings)
         kv_f32 low = kv_from_sortable(scratch[p->keys_offset + channel]);
         kv_f32 high = kv_from_sortable(scratch[p->keys_offset + p->channels + channel]);
         /* 2. Scale and minimum */
-        store[p->params_offset + channel] = kv_group_param(
-            p->codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u, low, high, kv_codec_bits(p->codec));
+        store[p->params_offset + channel] = kv_group_param(p->codec, low, high);
     }
 }

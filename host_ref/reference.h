@@ -11,6 +11,7 @@
 #define KVANT_HOST_REF_REFERENCE_H
 
 #include "arith.h"
+#include "codebook.h"
 #include "layout.h"
 #include "params.h"
 

@@ -26,6 +26,11 @@ void NAMED(add_products)(kv_u32 word, kv_u32 number, kv_u32 at, kv_u32 stride)
         ivec4 x = operands[at + row * stride];
         for (kv_u32 field = 0u; field < FIELDS; field++) {
             kv_u32 codes = (word >> (field * BITS)) & (((1u << BITS) - 1u) * 0x01010101u);
+#ifdef KV_CODEBOOKS
+            if (BITS < 8u) {
+                codes = kv_levels(levels.x, levels.y, levels.z, levels.w, codes);
+            }
+#endif
             NAMED(dots)[row * NAMED(codes_of_lane) + number * FIELDS + field] +=
                 dot_of_quads(x, codes);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Part of attention.comp and attention_dot.comp, which differ in how four operands are stored
- * (stored_operands) and multiplied by four codes (dot_of_quads).
+ * (stored_operands) and multiplied by four codes (dot_of_quads), and of attention_codebook.comp, where
+ * levels take the place of codes (KV_CODEBOOKS).
  */
 
 /* All lanes of the work-group have come here, and see what the others wrote. */
@@ -30,6 +31,19 @@ shared kv_f32 steps[256];  /* value of one unit of an operand */
 shared kv_i32 int_sums[256];
 /* With parameters per token, `query` holds the scores of the groups of channels that are finished,
  * while `scores` has the dots of the group at hand. */
+
+#ifdef KV_CODEBOOKS
+uvec4 levels; /* of K while scores are made, then of V */
+
+/* The codebook of K or V, whose words begin at word `first` of the segment's. */
+void load_levels(side s, kv_u32 first)
+{
+    for (kv_u32 i = 0u; i < KV_CODEBOOK_WORDS; i++) {
+        levels[i] = kv_codec_is_learned(s.codec) != 0u ? store[s.levels + first + i]
+                                                       : kv_codebook_word(s.codec, i);
+    }
+}
+#endif
 
 #include "attention_fold.glsl"
 #include "attention_f16.glsl"

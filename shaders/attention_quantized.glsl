@@ -24,6 +24,9 @@ void score_chunk(kv_u32 start, kv_u32 end, kv_u32 channel, kv_u32 length, kv_u32
 /* Parameters per channel fold into the query, once for each block of tokens that shares them. */
 void channelwise_scores()
 {
+#ifdef KV_CODEBOOKS
+    load_levels(k, 0u);
+#endif
     kv_u32 block = k.grouping == KV_GROUP_CHANNEL_TOKENS ? k.group_length : capacity;
     kv_u32 start = 0u;
     while (start < count) {
@@ -73,6 +76,9 @@ void finish_group(kv_u32 channel, kv_u32 end, kv_u32 length, kv_u32 chunk_length
 /* Parameters per token fold into the score. */
 void tokenwise_scores()
 {
+#ifdef KV_CODEBOOKS
+    load_levels(k, 0u);
+#endif
     kv_u32 length = group_channels(k);
     kv_u32 chunk_length = kv_min_u32(KV_CHUNK, length);
     fold_rows(length, chunk_length);
@@ -106,6 +112,9 @@ void sum_chunk(kv_u32 chunk, kv_u32 channel, kv_u32 end, kv_u32 length, kv_u32 s
 
 void quantized_output()
 {
+#ifdef KV_CODEBOOKS
+    load_levels(v, KV_CODEBOOK_WORDS);
+#endif
     bool is_tokenwise = kv_is_channelwise(v.grouping) == 0u;
     kv_u32 length = group_channels(v);
     kv_u32 groups = kv_groups_along(v.dim, length);

@@ -29,6 +29,7 @@ struct side {
     kv_u32 params;        /* word of the first group */
     kv_u32 channel_scale; /* word of the first half, or KV_NO_OFFSET */
     kv_u32 dim;
+    kv_u32 levels; /* word of the segment's codebooks */
 };
 side k;
 side v;
@@ -59,5 +60,5 @@ kv_u32 group_channels(side s)
 
 kv_u32 is_symmetric(side s)
 {
-    return s.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    return kv_codec_is_symmetric(s.codec);
 }

@@ -5,13 +5,13 @@
  */
 
 side load_side(kv_u32 codec, kv_u32 grouping, kv_u32 group_length, kv_u32 codes, kv_u32 params,
-               kv_u32 channel_scale, kv_u32 dim)
+               kv_u32 channel_scale, kv_u32 levels, kv_u32 dim)
 {
     kv_u32 head_words = codec == KV_CODEC_F16 ? capacity * (dim / 2u)
                                               : kv_code_words(capacity, dim, kv_codec_bits(codec));
     kv_u32 scale = channel_scale == KV_NO_OFFSET ? KV_NO_OFFSET : region + channel_scale;
     return side(codec, grouping, group_length, region + codes + kv_head * head_words,
-                region + params, scale, dim);
+                region + params, scale, dim, region + levels);
 }
 
 void load_segment(kv_u32 segment)
@@ -20,11 +20,11 @@ void load_segment(kv_u32 segment)
     k = load_side(store[segment + KV_SEGMENT_K_CODEC], store[segment + KV_SEGMENT_K_GROUPING],
                   store[segment + KV_SEGMENT_K_GROUP_LENGTH], store[segment + KV_SEGMENT_K_CODES],
                   store[segment + KV_SEGMENT_K_PARAMS], store[segment + KV_SEGMENT_K_CHANNEL_SCALE],
-                  p.k_dim);
+                  store[segment + KV_SEGMENT_LEVELS], p.k_dim);
     v = load_side(store[segment + KV_SEGMENT_V_CODEC], store[segment + KV_SEGMENT_V_GROUPING],
                   store[segment + KV_SEGMENT_V_GROUP_LENGTH], store[segment + KV_SEGMENT_V_CODES],
                   store[segment + KV_SEGMENT_V_PARAMS], store[segment + KV_SEGMENT_V_CHANNEL_SCALE],
-                  p.v_dim);
+                  store[segment + KV_SEGMENT_LEVELS], p.v_dim);
     position_list = region + store[segment + KV_SEGMENT_POSITIONS] +
                     kv_head * store[segment + KV_SEGMENT_POSITIONS_HEAD];
 }

@@ -24,11 +24,17 @@ kv_f32 value_of(kv_u32 token, kv_u32 head, kv_u32 channel)
     kv_u32 shift = p.is_value != 0u ? kv_v_shift(token, channel, bits)
                                     : kv_k_shift(token, channel, bits);
     kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
+    if (kv_codec_has_codebook(p.codec) != 0u) {
+        kv_u32 levels = kv_codec_is_learned(p.codec) != 0u
+                            ? store[p.levels_offset + code / 4u]
+                            : kv_codebook_word(p.codec, code / 4u);
+        code = (levels >> (code % 4u * 8u)) & 0xffu;
+    }
     /* 2. Parameters */
     kv_u32 parameters =
         store[p.params_offset + kv_group_index(p.grouping, p.group_length, p.capacity, p.dim, head,
                                                token, channel)];
-    kv_u32 is_symmetric = p.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u;
+    kv_u32 is_symmetric = kv_codec_is_symmetric(p.codec);
     KV_EXACT kv_f32 value = kv_dequantized(code, kv_param_scale(parameters),
                                            kv_param_minimum(parameters, is_symmetric));
     /* 3. Channel scale */

@@ -9,6 +9,7 @@
 #define KVANT_SHADERS_KERNEL_GLSL
 
 #include "arith.h"
+#include "codebook.h"
 #include "layout.h"
 #include "params.h"
 

@@ -20,7 +20,6 @@ void main()
         kv_f32 high = kv_from_sortable(scratch[p.keys_offset + p.channels + channel]);
         /* 2. Scale and minimum */
         store[p.params_offset + channel] =
-            kv_group_param(p.codec == KV_CODEC_INT8_SYMMETRIC ? 1u : 0u, low, high,
-                           kv_codec_bits(p.codec));
+            kv_group_param(p.codec, low, high);
     }
 }

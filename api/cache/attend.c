@@ -4,6 +4,7 @@
  */
 #include "cache_internal.h"
 #include "layout.h"
+#include "ops_internal.h"
 
 typedef struct {
     kvant_cache *cache;
@@ -141,7 +142,8 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
         status = kvant_rotate_queries(&place, &q, count, call->queries, &basis_q);
     }
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention, &p, attention, 4);
+        status = kvant_launch_kernel(cache->context, kvant_attention_kernel(layout->has_codebooks),
+                                     &p, attention, 4);
     }
     if (status == KVANT_OK) {
         status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention_merge, &p, merge, 4);

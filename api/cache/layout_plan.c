@@ -159,6 +159,11 @@ static void decide_policy(kvant_layout *layout)
         layout->window_capacity = quad(total);
         return;
     }
+    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
+    for (int i = 0; i < 2; i++) {
+        layout->has_codebooks |= kv_codec_has_codebook((uint32_t)rules[i]->regular) != 0u ||
+                                 kv_codec_has_codebook((uint32_t)rules[i]->salient) != 0u;
+    }
     layout->per_event =
         layout->two_classes || recipe->k.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
         recipe->v.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||

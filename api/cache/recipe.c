@@ -119,6 +119,46 @@ static const kvant_named_recipe named[] = {
                KVANT_TRANSFORM_ROTATE},
          .period = 32,
      }},
+    {"nf4",
+     "NormalFloat 4 bit per 64 channels of a token, as QLoRA stores weights",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_NF4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 64,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_NF4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 64,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
+    {"fp4",
+     "E2M1 floats per 32 channels of a token",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_FP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_FP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
+    {"mxfp4",
+     "OCP MXFP4: E2M1 per 32 channels, scales are powers of two",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_MXFP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_MXFP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 32,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
+    {"nvfp4",
+     "NVFP4: E2M1 per 16 channels, scales of 4 significant bits",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_NVFP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 16,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_NVFP4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 16,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
@@ -157,14 +197,14 @@ static kvant_status bad(const char *what, const char *reason)
 
 static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, bool has_salient)
 {
-    if (rule->regular != KVANT_CODEC_F16 && !kvant_is_integer_codec(rule->regular)) {
+    if (rule->regular != KVANT_CODEC_F16 && !kvant_is_quantized_codec(rule->regular)) {
         return bad(what, "has no known codec");
     }
     if (has_salient != (rule->salient != KVANT_CODEC_NONE)) {
         return bad(what, has_salient ? "needs a codec for salient tokens"
                                      : "has a codec for salient tokens, but salient is 0");
     }
-    if (has_salient && !kvant_is_integer_codec(rule->salient)) {
+    if (has_salient && !kvant_is_quantized_codec(rule->salient)) {
         return bad(what, "has no integer codec for salient tokens");
     }
     if ((uint32_t)rule->grouping > KV_GROUP_CHANNEL_SEGMENT) {

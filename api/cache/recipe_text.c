@@ -18,6 +18,10 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"int4", KVANT_CODEC_INT4},
                                            {"int8", KVANT_CODEC_INT8},
                                            {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
+                                           {"nf4", KVANT_CODEC_NF4},
+                                           {"fp4", KVANT_CODEC_FP4},
+                                           {"mxfp4", KVANT_CODEC_MXFP4},
+                                           {"nvfp4", KVANT_CODEC_NVFP4},
                                            {NULL, 0}};
 static const kvant_recipe_word transforms[] = {
     {"cst", KVANT_TRANSFORM_CST}, {"rot", KVANT_TRANSFORM_ROTATE}, {NULL, 0}};
@@ -109,13 +113,15 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
 
     int codec;
     if (!kvant_recipe_look_up(codecs, buffer, &codec)) {
-        return expected(c, offset, "a codec: f16, int2, int4, int8 or int8s");
+        return expected(c, offset,
+                        "a codec: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4 or nvfp4");
     }
     rule.regular = (kvant_codec)codec;
     if (salient != NULL) {
         if (!kvant_recipe_look_up(codecs, salient, &codec)) {
             return expected(c, offset + (size_t)(salient - buffer),
-                            "a codec for salient tokens: int2, int4, int8 or int8s");
+                            "a codec for salient tokens: int2, int4, int8, int8s, nf4, fp4, mxfp4 "
+                            "or nvfp4");
         }
         rule.salient = (kvant_codec)codec;
     }

@@ -12,6 +12,7 @@
 #define KVANT_CONTRACT_ARITH_H
 
 #include "lang.h"
+#include "layout.h"
 
 /* ---- conversions ------------------------------------------------------------------------- */
 
@@ -337,19 +338,50 @@ KV_FN kv_u32 kv_asymmetric_param(kv_f32 low, kv_f32 high, kv_f32 reciprocal_of_q
     return kv_cache_half(scale) | (kv_cache_half(low) << 16);
 }
 
-/* The stored word of a symmetric int8 group: the scale alone. Codes are biased by 128, so the
- * group's minimum is -128 scale and attention treats both kinds alike. */
-KV_FN kv_u32 kv_symmetric_param(kv_f32 low, kv_f32 high)
+/* What the largest magnitude of a symmetric group is multiplied by: 1 / its largest level. */
+KV_FN kv_f32 kv_reciprocal_of_top(kv_u32 codec)
 {
-    KV_EXACT kv_f32 scale = kv_max(kv_abs(low), kv_abs(high)) * 7.87401571869850159e-3f; /* 1/127 */
-    return kv_cache_half(scale);
+    return codec >= KV_CODEC_FP4 ? 0.010416666977107524871826171875f /* 1/96 */
+                                 : 7.87401571869850159e-3f;          /* 1/127 */
+}
+
+/* The scale of a symmetric group whose largest magnitude is that. Those of MXFP4 are E8M0: 2 to the
+ * power of floor(log2(largest)) - 2, the value of 16 levels. Those of NVFP4 have the significand of E4M3;
+ * the half's range of exponents is wider than that of E4M3 with a scale of the tensor. */
+KV_FN kv_f32 kv_symmetric_scale(kv_u32 codec, kv_f32 largest)
+{
+    kv_u32 bits = kv_bits(largest);
+    if (codec == KV_CODEC_MXFP4) {
+        kv_u32 exponent = bits >> 23;
+        return exponent > 6u ? kv_float((exponent - 6u) << 23) : 0.0f;
+    }
+    KV_EXACT kv_f32 scale = largest * kv_reciprocal_of_top(codec);
+    if (codec == KV_CODEC_NVFP4) {
+        bits = kv_bits(scale);
+        return kv_float((bits + 0x7ffffu + ((bits >> 20) & 1u)) & 0xfff00000u);
+    }
+    return scale;
+}
+
+/* The stored word of a symmetric group: the scale alone. Codes are biased by 128, so the group's
+ * minimum is -128 scale and attention treats both kinds alike. */
+KV_FN kv_u32 kv_symmetric_param(kv_u32 codec, kv_f32 low, kv_f32 high)
+{
+    return kv_cache_half(kv_symmetric_scale(codec, kv_max(kv_abs(low), kv_abs(high))));
+}
+
+/* The range of a group is that of codes of so many bits; levels are bytes. */
+KV_FN kv_u32 kv_range_bits(kv_u32 codec)
+{
+    return kv_codec_has_codebook(codec) != 0u ? 8u : kv_codec_bits(codec);
 }
 
 /* The stored word of a group with those extrema. */
-KV_FN kv_u32 kv_group_param(kv_u32 is_symmetric, kv_f32 low, kv_f32 high, kv_u32 bits)
+KV_FN kv_u32 kv_group_param(kv_u32 codec, kv_f32 low, kv_f32 high)
 {
-    return is_symmetric != 0u ? kv_symmetric_param(low, high)
-                              : kv_asymmetric_param(low, high, kv_reciprocal_of_qmax(bits));
+    return kv_codec_is_symmetric(codec) != 0u
+               ? kv_symmetric_param(codec, low, high)
+               : kv_asymmetric_param(low, high, kv_reciprocal_of_qmax(kv_range_bits(codec)));
 }
 
 /* The inverse of a stored scale; 0 for a degenerate group. */

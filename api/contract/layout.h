@@ -50,6 +50,16 @@
 #define KV_CODEC_INT4 4u
 #define KV_CODEC_INT8 8u
 #define KV_CODEC_INT8_SYMMETRIC 9u
+/* Codes of these are numbers of levels in a codebook of 16 or 4 (codebook.h). The first four have
+ * a scale alone; the others a scale and a minimum, and levels that are learned from each segment. */
+#define KV_CODEC_NF4 16u               /* NormalFloat */
+#define KV_CODEC_FP4 17u               /* E2M1 */
+#define KV_CODEC_MXFP4 18u             /* E2M1, scales are powers of two */
+#define KV_CODEC_NVFP4 19u             /* E2M1, scales have 4 significant bits */
+#define KV_CODEC_NUQ4 20u              /* 16 levels by k-means */
+#define KV_CODEC_NUQ2 21u              /* 4 levels by k-means */
+#define KV_CODEC_INTRINSIC 22u         /* 4 levels: the extremes and two modes */
+#define KV_CODEC_INTRINSIC_LITERAL 23u /* the same, each code for the interval above its level */
 
 /* ---- groupings: which numbers share a parameter word ---- */
 #define KV_GROUP_TOKEN 0u           /* a token, all heads */
@@ -77,7 +87,7 @@
 #define KV_SEGMENT_V_PARAMS 12u      /* offset */
 #define KV_SEGMENT_K_CHANNEL_SCALE 13u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_V_CHANNEL_SCALE 14u /* offset of halves [head][channel], or KV_NO_OFFSET */
-#define KV_SEGMENT_RESERVED 15u
+#define KV_SEGMENT_LEVELS 15u          /* offset of K's codebook, then V's; of learned ones alone */
 #define KV_SEGMENT_WORDS 16u
 
 /* ---- words of a split's entry in the table ---- */
@@ -95,7 +105,29 @@ KV_FN kv_u32 kv_codec_bits(kv_u32 codec)
     return codec == KV_CODEC_F16    ? 16u
            : codec == KV_CODEC_INT2 ? 2u
            : codec == KV_CODEC_INT4 ? 4u
+           : codec >= KV_CODEC_NUQ2 ? 2u
+           : codec >= KV_CODEC_NF4  ? 4u
                                     : 8u;
+}
+
+/* Whether codes are numbers of levels. */
+KV_FN kv_u32 kv_codec_has_codebook(kv_u32 codec)
+{
+    return codec >= KV_CODEC_NF4 ? 1u : 0u;
+}
+
+/* Whether the levels are in the store. */
+KV_FN kv_u32 kv_codec_is_learned(kv_u32 codec)
+{
+    return codec >= KV_CODEC_NUQ4 ? 1u : 0u;
+}
+
+/* Whether a group has a scale alone: its minimum is then -128 scale. */
+KV_FN kv_u32 kv_codec_is_symmetric(kv_u32 codec)
+{
+    return codec == KV_CODEC_INT8_SYMMETRIC || (codec >= KV_CODEC_NF4 && codec <= KV_CODEC_NVFP4)
+               ? 1u
+               : 0u;
 }
 
 /* Codes along the field direction of a word: tokens for K, channels for V. */

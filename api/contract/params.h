@@ -124,7 +124,7 @@ KV_STRUCT_BEGIN(kv_positions_params)
     kv_u32 step; /* 1; or 0 to write KV_POSITION_INVALID */
 KV_STRUCT_END(kv_positions_params)
 
-/* extrema, encode: one tensor (K or V) of a compression event. The event's token i is row
+/* extrema, encode, encode_codebook: one tensor (K or V) of a compression event. The event's token i is row
  * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
  * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head. */
 KV_STRUCT_BEGIN(kv_quantize_params)
@@ -145,6 +145,7 @@ KV_STRUCT_BEGIN(kv_quantize_params)
     kv_u32 params_offset;        /* in the store */
     kv_u32 codes_offset;         /* in the store */
     kv_u32 keys_offset; /* in scratch: lowest key of each channel [head][dim], then highest of each */
+    kv_u32 levels_offset; /* in the store: a learned codebook */
 KV_STRUCT_END(kv_quantize_params)
 
 /* channel_scale: store halves [i] = sqrt(largest magnitude of channel i), 1 for a zero channel */
@@ -178,6 +179,7 @@ KV_STRUCT_BEGIN(kv_dequantize_params)
     kv_u32 channel_scale_offset;
     kv_u32 params_offset;
     kv_u32 codes_offset;
+    kv_u32 levels_offset;
 KV_STRUCT_END(kv_dequantize_params)
 
 /* probe_rows: scratch[offset ..] = `random` rows, one from each of as many equal strata of
@@ -298,7 +300,7 @@ KV_STRUCT_BEGIN(kv_select_params)
     kv_u32 classes_offset; /* in scratch: a bit a token, 1 salient, ceil(tokens/32) words a map; or KV_NO_OFFSET */
 KV_STRUCT_END(kv_select_params)
 
-/* attention: partial results of each split. Query row r of head hq and sequence s is at
+/* attention, attention_codebook: partial results of each split. Query row r of head hq and sequence s is at
  * q_offset + s * q_sequence_stride + hq * q_head_stride + r * q_row_stride. */
 KV_STRUCT_BEGIN(kv_attention_params)
     kv_u32 sequence_offset; /* word of the first sequence's region in the store */

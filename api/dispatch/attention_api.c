@@ -40,7 +40,7 @@ uint32_t kvant_attention_table_words(const kvant_segment *segments, uint32_t cou
 
 static bool is_codec(kvant_codec codec)
 {
-    return codec == KVANT_CODEC_F16 || kvant_is_integer_codec(codec);
+    return codec == KVANT_CODEC_F16 || kvant_is_quantized_codec(codec);
 }
 
 static bool is_grouping(kvant_codec codec, kvant_grouping grouping, uint32_t length)
@@ -108,7 +108,7 @@ void kvant_write_segment(const kvant_segment *segment, uint32_t *entry)
     entry[KV_SEGMENT_V_PARAMS] = segment->v_params;
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = segment->k_channel_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = segment->v_channel_scale;
-    entry[KV_SEGMENT_RESERVED] = 0;
+    entry[KV_SEGMENT_LEVELS] = 0;
 }
 
 /* ---- attention over segments ---- */
@@ -235,7 +235,8 @@ kvant_status kvant_attention(kvant_context *context, const kvant_attention_desc 
     kvant_buffer *merge[4] = {desc->store, desc->scratch, out.buffer, desc->lse};
     status = kvant_check_launch(context, KVANT_KERNEL_attention_merge, &p);
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, KVANT_KERNEL_attention, &p, attention, 4);
+        status = kvant_launch_kernel(context, kvant_attention_kernel(desc->has_codebooks != 0), &p,
+                                     attention, 4);
     }
     if (status == KVANT_OK) {
         status = kvant_launch_kernel(context, KVANT_KERNEL_attention_merge, &p, merge, 4);

@@ -92,8 +92,10 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_channel_scale:
     case KVANT_KERNEL_parameters:
     case KVANT_KERNEL_encode:
+    case KVANT_KERNEL_encode_codebook:
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
+    case KVANT_KERNEL_attention_codebook:
         return KVANT_WORK_ATTENTION;
     case KVANT_KERNEL_attention_merge:
         return KVANT_WORK_MERGE;

@@ -54,7 +54,9 @@ static kvant_status quantize(kvant_context *context, kvant_work work,
     }
     kvant_buffer *encode[2] = {buffers->source, buffers->store};
     if (status == KVANT_OK) {
-        status = kvant_launch_as(context, work, KVANT_KERNEL_encode, p, encode, 2);
+        kvant_kernel kernel = kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook
+                                                                    : KVANT_KERNEL_encode;
+        status = kvant_launch_as(context, work, kernel, p, encode, 2);
     }
     return status;
 }

@@ -19,7 +19,7 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "a kvant_quantize_desc with its struct_size is needed");
     }
-    if (!kvant_is_integer_codec(desc->codec) && !(takes_f16 && desc->codec == KVANT_CODEC_F16)) {
+    if (!kvant_is_quantized_codec(desc->codec) && !(takes_f16 && desc->codec == KVANT_CODEC_F16)) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "codec %d is not possible here",
                           (int)desc->codec);
     }

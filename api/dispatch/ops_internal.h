@@ -40,6 +40,12 @@ kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_
 /* The signs of a rotation: bit c % 32 of word c / 32 is that of channel c. */
 void kvant_rotation_signs(uint64_t seed, uint32_t signs[8]);
 
+/* The kernel for segments of which some have codecs with codebooks, or none. */
+static inline kvant_kernel kvant_attention_kernel(bool has_codebooks)
+{
+    return has_codebooks ? KVANT_KERNEL_attention_codebook : KVANT_KERNEL_attention;
+}
+
 /* A segment's entry of the segment table. */
 void kvant_write_segment(const kvant_segment *segment, uint32_t *entry);
 

@@ -106,6 +106,7 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     case KVANT_KERNEL_parameters:
         return ((const kv_parameters_params *)params)->channels;
     case KVANT_KERNEL_encode:
+    case KVANT_KERNEL_encode_codebook:
         return encode_items(params, lanes);
     case KVANT_KERNEL_dequantize: {
         const kv_dequantize_params *p = params;
@@ -153,7 +154,7 @@ static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes
         groups[0] = ((const kv_exchange_params *)params)->groups;
     } else if (kernel == KVANT_KERNEL_select) {
         groups[0] = ((const kv_select_params *)params)->maps;
-    } else if (kernel == KVANT_KERNEL_attention) {
+    } else if (kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_codebook) {
         const kv_attention_params *p = params;
         uint64_t rows = (uint64_t)(p->q_heads / p->kv_heads) * p->queries;
         groups[0] = p->max_splits;

@@ -40,7 +40,7 @@ kvant_status kvant_check_scale(float scale);
 /* No pooling and no tokens, or an odd number of them from 3 to 63. */
 kvant_status kvant_check_pooling(kvant_pooling pooling, uint32_t tokens);
 
-bool kvant_is_integer_codec(kvant_codec codec);
+bool kvant_is_quantized_codec(kvant_codec codec);
 
 #define KVANT_MAX_TOKEN_GROUP 4096u
 

@@ -32,7 +32,8 @@ static void make_empty(kvant_kernel kernel, any_params *params)
     *params = (any_params){0};
     switch (kernel) {
     case KVANT_KERNEL_encode:
-        params->encode.codec = KV_CODEC_INT8;
+    case KVANT_KERNEL_encode_codebook:
+        params->encode.codec = kernel == KVANT_KERNEL_encode ? KV_CODEC_INT8 : KV_CODEC_NF4;
         params->encode.heads = 1;
         params->encode.dim = 8;
         break;
@@ -44,6 +45,7 @@ static void make_empty(kvant_kernel kernel, any_params *params)
         params->saliency_rows.q_heads = 1;
         params->saliency_rows.kv_heads = 1;
         break;
+    case KVANT_KERNEL_attention_codebook:
     case KVANT_KERNEL_attention: /* the region's header, all 0, has no splits */
     case KVANT_KERNEL_attention_merge:
         params->attention.queries = 1;

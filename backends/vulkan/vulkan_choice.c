@@ -21,6 +21,7 @@ int kvant_vulkan_has_choice(const kvant_backend_device *device, kvant_kernel ker
     const uint32_t most_rows = KVANT_VULKAN_CHOICES - 1u;
     switch (kernel) {
     case KVANT_KERNEL_attention:
+    case KVANT_KERNEL_attention_codebook:
         /* the 8 lanes of a narrow work-group carry one row at a time, so one pipeline does for all,
          * or as one subgroup four where there are several */
         return !is_narrow(device) || choice == most_rows ||
@@ -38,7 +39,9 @@ int kvant_vulkan_has_choice(const kvant_backend_device *device, kvant_kernel ker
 
 uint32_t kvant_vulkan_constant(kvant_kernel kernel, uint32_t choice)
 {
-    return kernel == KVANT_KERNEL_attention ? 1u << choice : choice;
+    return kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_codebook
+               ? 1u << choice
+               : choice;
 }
 
 /* attention's least that has room for a work-group's rows. */
@@ -91,6 +94,7 @@ uint32_t kvant_vulkan_choice(const kvant_backend_device *device, const kvant_lau
     uint32_t form = KV_FORM_ANY;
     switch (launch->kernel) {
     case KVANT_KERNEL_attention:
+    case KVANT_KERNEL_attention_codebook:
         return choice_of_rows(device, launch);
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_extrema:

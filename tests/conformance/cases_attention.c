@@ -20,16 +20,17 @@ static void run_attention(kvant_trial *t, const void *data)
     kvant_attention_build(t, &c->spec, &f);
     kvant_trial_buffer *attention[] = {f.store, f.queries, f.positions, f.partials};
     kvant_trial_buffer *merge[] = {f.store, f.partials, f.out, f.lse};
+    kvant_kernel kernel = kvant_attention_kernel_of(&c->spec);
     switch (c->stage) {
     case STAGE_ATTENTION:
-        kvant_trial_launch(t, KVANT_KERNEL_attention, &f.params, attention);
+        kvant_trial_launch(t, kernel, &f.params, attention);
         break;
     case STAGE_MERGE:
-        kvant_trial_prepare(t, KVANT_KERNEL_attention, &f.params, attention);
+        kvant_trial_prepare(t, kernel, &f.params, attention);
         kvant_trial_launch(t, KVANT_KERNEL_attention_merge, &f.params, merge);
         break;
     default:
-        kvant_trial_enqueue(t, KVANT_KERNEL_attention, &f.params, attention);
+        kvant_trial_enqueue(t, kernel, &f.params, attention);
         kvant_trial_enqueue(t, KVANT_KERNEL_attention_merge, &f.params, merge);
         kvant_trial_check_all(t, "attention and attention_merge");
         break;
@@ -42,7 +43,8 @@ static void emit_stages(kvant_case_sink *sink, const kvant_attention_spec *spec,
     char name[180];
     kvant_attention_name(spec, format, name, sizeof name);
     attention_case c = {.spec = *spec, .stage = STAGE_ATTENTION};
-    kvant_emit(sink, quick, run_attention, &c, "attention/%s", name);
+    kvant_emit(sink, quick, run_attention, &c, "%s/%s",
+               kvant_kernel_name(kvant_attention_kernel_of(spec)), name);
     c.stage = STAGE_MERGE;
     kvant_emit(sink, quick, run_attention, &c, "attention_merge/%s", name);
     if (quick) {
@@ -114,6 +116,32 @@ static void emit_formats(kvant_case_sink *sink)
                 emit_stages(sink, &s, "segment", i % 20u == 3u);
             }
         }
+    }
+}
+
+/* Codebooks for K, V or both, beside integers of every width and f16. */
+static void emit_codebooks(kvant_case_sink *sink)
+{
+    static const kv_u32 tokens[] = {33, 100, 4, 31, 270};
+    for (uint32_t i = 0; i < 24u; i++) {
+        kvant_attention_spec s = {.cache = {.segment_count = 1u + i % 3u}};
+        choose_shape(&s, i);
+        kv_u32 codebook = KV_CODEC_NF4 + i % 4u;
+        kv_u32 other = i % 5u == 4u ? KV_CODEC_FP4 : codecs[i % 5u];
+        s.cache.segments[0] = (kvant_segment){
+            .k = format_of(i % 2u == 0u ? codebook : other, i % 5u, i),
+            .v = format_of(i % 2u == 0u ? other : codebook, (i / 2u) % 5u, i / 2u),
+            .tokens = tokens[i % 5u],
+            .spare = i % 4u == 0u ? 6u : 0u,
+            .has_positions_per_head = i % 6u == 2u,
+        };
+        s.cache.segments[1] = (kvant_segment){.k = format_of(other, (i + 1u) % 5u, i),
+                                              .v = format_of(codebook, (i + 3u) % 5u, i),
+                                              .tokens = 20u + i};
+        s.cache.segments[2] = (kvant_segment){
+            .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 9u};
+        s.cache.kind = i % 4u == 1u ? KVANT_INPUT_OUTLIERS : KVANT_INPUT_GAUSSIAN;
+        emit_stages(sink, &s, "codebook", i % 3u == 0u);
     }
 }
 
@@ -344,6 +372,7 @@ static void emit_fading(kvant_case_sink *sink)
 void kvant_cases_attention(kvant_case_sink *sink)
 {
     emit_formats(sink);
+    emit_codebooks(sink);
     emit_kinds(sink);
     emit_windows(sink);
     emit_recipes(sink);

@@ -54,9 +54,18 @@ static void fill_golden(kvant_trial_buffer *buffer, const kv_view *view, uint32_
 static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
                                 KV_CODEC_INT8_SYMMETRIC};
 
-/* variant = (tensor * 4 + codec) * 5 + grouping, + 40 with channel scales */
+#define GOLDEN_CODEBOOKS 80u
+
+/* variant = (tensor * 4 + codec) * 5 + grouping, + 40 with channel scales; from GOLDEN_CODEBOOKS on
+ * tensor * 4 + codebook, 8 channels of a token a group */
 static kvant_event golden_event(uint32_t variant)
 {
+    if (variant >= GOLDEN_CODEBOOKS) {
+        uint32_t i = variant - GOLDEN_CODEBOOKS;
+        kvant_event codebook = golden_event(i / 4u * 20u + KV_GROUP_TOKEN_CHANNELS);
+        codebook.codec = KV_CODEC_NF4 + i % 4u;
+        return codebook;
+    }
     kvant_event event = {
         .is_value = variant / 20u % 2u,
         .codec = codecs[variant / 5u % 4u],
@@ -189,10 +198,11 @@ static golden_cache new_golden_cache(kvant_trial *t)
 /* One segment of 6 tokens with the codes of two encode variants. */
 static void produce_attention(kvant_trial *t, uint32_t variant, char *text, size_t size)
 {
-    static const uint32_t pairs[3][2] = {
+    static const uint32_t pairs[4][2] = {
         {3u, 22u},  /* KIVI: K int2 a channel over 32 tokens, V int2 a token over 8 channels */
         {9u, 65u},  /* ZipCache: K int4 a channel, V int4 a token with channel scales */
         {11u, 31u}, /* K and V int8 a token and head */
+        {GOLDEN_CODEBOOKS, GOLDEN_CODEBOOKS + 5u}, /* K nf4, V fp4 */
     };
     golden_cache c = new_golden_cache(t);
     kv_u32 k_dim = add_golden_tensor(t, &c, pairs[variant][0]).dim;
@@ -226,8 +236,9 @@ static void produce_attention(kvant_trial *t, uint32_t variant, char *text, size
     p.partials_offset = kvant_trial_region(t, partials, 2u * (v_dim + 2u));
     p.out_offset = kvant_trial_region(t, out, 2u * v_dim);
     p.lse_offset = kvant_trial_region(t, out, 2u);
-    kvant_trial_device_only(t, KVANT_KERNEL_attention, &p,
-                            (kvant_trial_buffer *[]){c.store, queries, c.store, partials});
+    kvant_trial_device_only(t,
+                            variant < 3u ? KVANT_KERNEL_attention : KVANT_KERNEL_attention_codebook,
+                            &p, (kvant_trial_buffer *[]){c.store, queries, c.store, partials});
     kvant_trial_device_only(t, KVANT_KERNEL_attention_merge, &p,
                             (kvant_trial_buffer *[]){c.store, partials, out, out});
     append_words(text, size, "out", &out->words[p.out_offset], 2u * v_dim);
@@ -274,12 +285,17 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
                  codec_names[i / 5u % 4u], names[i % 5u], i >= 40u ? "/cst" : "");
         each(user, &(kvant_golden){name, produce_encode, i});
     }
+    for (uint32_t i = 0; i < 8u; i++) {
+        snprintf(name, sizeof name, "encode/%s/%s/token-channels-8", i / 4u != 0u ? "v" : "k",
+                 kvant_event_codec_name(KV_CODEC_NF4 + i % 4u));
+        each(user, &(kvant_golden){name, produce_encode, GOLDEN_CODEBOOKS + i});
+    }
     each(user, &(kvant_golden){"append/f16", produce_append, 0u});
     static const char *const attention_names[] = {"attention/kivi2", "attention/zipcache4",
-                                                  "attention/int8"};
+                                                  "attention/int8", "attention/nf4-fp4"};
     static const char *const saliency_names[] = {"saliency/sum", "saliency/causal",
                                                  "saliency/probes"};
-    for (uint32_t i = 0; i < 3u; i++) {
+    for (uint32_t i = 0; i < 4u; i++) {
         each(user, &(kvant_golden){attention_names[i], produce_attention, i});
     }
     for (uint32_t i = 0; i < 3u; i++) {

@@ -130,6 +130,9 @@ static oracle_tensor tensor_of(const kv_u32 *region, const kv_u32 *segment, int 
         .heads = heads,
         .dim = dim,
     };
+    if (codec >= KV_CODEC_NF4) {
+        oracle_codebook(codec, &tensor);
+    }
     if (tensor.bits != 16u) {
         tensor.params = &region[segment[is_value ? KV_SEGMENT_V_PARAMS : KV_SEGMENT_K_PARAMS]];
         tensor.channel_scale = scale != KV_NO_OFFSET ? &region[scale] : NULL;
@@ -264,7 +267,7 @@ static void run_oracle_attention(kvant_trial *t, const void *data)
     kvant_attention_fixture f;
     kvant_attention_build(t, s, &f);
     const kv_attention_params *p = &f.params;
-    kvant_trial_device_only(t, KVANT_KERNEL_attention, p,
+    kvant_trial_device_only(t, kvant_attention_kernel_of(s), p,
                             (kvant_trial_buffer *[]){f.store, f.queries, f.positions, f.partials});
     kvant_trial_device_only(t, KVANT_KERNEL_attention_merge, p,
                             (kvant_trial_buffer *[]){f.store, f.partials, f.out, f.lse});
@@ -350,6 +353,40 @@ static void emit_attention(kvant_case_sink *sink)
                 emit_spec(sink, &s, "segment", 0, turn == 0u);
             }
         }
+    }
+}
+
+/* Codebooks for K, V or both, beside integers of every width. */
+static void emit_codebooks(kvant_case_sink *sink)
+{
+    static const kv_u32 pairs[][2] = {{KV_CODEC_NF4, KV_CODEC_FP4},
+                                      {KV_CODEC_MXFP4, KV_CODEC_INT8},
+                                      {KV_CODEC_INT2, KV_CODEC_NVFP4},
+                                      {KV_CODEC_FP4, KV_CODEC_NF4},
+                                      {KV_CODEC_INT4, KV_CODEC_MXFP4}};
+    for (uint32_t i = 0; i < 5u; i++) {
+        kvant_attention_spec s = {
+            .cache = {.segment_count = 2u,
+                      .sequences = 1u,
+                      .kv_heads = 2u,
+                      .k_dim = i % 2u != 0u ? 64u : 40u,
+                      .v_dim = 72u,
+                      .kind = i % 2u != 0u ? KVANT_INPUT_OUTLIERS : KVANT_INPUT_GAUSSIAN,
+                      .dtype = i % 3u},
+            .q_heads = 4u,
+            .queries = 1u + i % 2u,
+            .q_dtype = KV_DTYPE_F32,
+            .out_dtype = KV_DTYPE_F32,
+            .mask = KVANT_MASK_CAUSAL,
+            .has_lse = 1,
+        };
+        s.cache.segments[0] = (kvant_segment){.k = format(pairs[i][0], i, 0),
+                                              .v = format(pairs[i][1], (i + 2u) % 5u, 0),
+                                              .tokens = 77u,
+                                              .spare = 5u};
+        s.cache.segments[1] = (kvant_segment){
+            .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 20u};
+        emit_spec(sink, &s, "codebook", 0, i < 3u);
     }
 }
 
@@ -552,6 +589,7 @@ static void emit_prefill(kvant_case_sink *sink)
 void kvant_cases_oracle_attention(kvant_case_sink *sink)
 {
     emit_attention(sink);
+    emit_codebooks(sink);
     emit_sequences(sink);
     emit_extremes(sink);
     emit_prefill(sink);

@@ -6,6 +6,7 @@
  *   scale    |s - (max - min)/qmax| within its rounding to a half
  *   code     clamp(round((y - m)/s)) from the stored s and m, but for ties within fp32 rounding
  *   value    |y - (code s + m)| <= s/2 + what rounding s and m to halves can cut off at the ends
+ *   level    no other level of a codebook is nearer to y/s, but for ties
  */
 #include "cases.h"
 #include "fixture_quantize.h"
@@ -136,6 +137,42 @@ static void check_element(kvant_trial *t, const quantize_view *v, const unsigned
     }
 }
 
+/* The scale that a symmetric codebook's group should have, before it is rounded to a half. */
+static double ideal_scale(kv_u32 codec, double largest)
+{
+    if (codec == KV_CODEC_MXFP4) { /* E8M0, of elements with exponents up to 2 */
+        return largest > 0.0 ? ldexp(1.0, ilogb(largest) - 2 - 4) : 0.0;
+    }
+    double scale = largest / (codec == KV_CODEC_NF4 ? 127.0 : 96.0);
+    if (codec == KV_CODEC_NVFP4 && scale > 0.0) { /* three bits after the leading one, as E4M3 */
+        double unit = ldexp(1.0, ilogb(scale) - 3);
+        scale = nearbyint(scale / unit) * unit;
+    }
+    return scale;
+}
+
+static void check_level(kvant_trial *t, const quantize_view *v, const unsigned at[3],
+                        const oracle_stored *stored, double low, double high)
+{
+    double x = *input_of(v, at[0], at[1], at[2]);
+    double ideal = ideal_scale(v->event->codec, fmax(fabs(low), fabs(high)));
+    if (fabs(stored->scale - ideal) > half_rounding(ideal)) {
+        kvant_trial_fail(t,
+                         "head %u token %u channel %u: range %.9g..%.9g has scale %.9g, not %.9g",
+                         at[0], at[1], at[2], low, high, stored->scale, ideal);
+    }
+    double y = stored->scale > 0.0 ? x / stored->scale : 0.0;
+    double nearest = 256.0;
+    for (unsigned i = 0; i < 16u; i++) {
+        nearest = fmin(nearest, fabs(y - (v->tensor.levels[i] - 128.0)));
+    }
+    double distance = fabs(y - (stored->code - 128.0));
+    if (distance > nearest + fabs(y) * 0x1p-21) {
+        kvant_trial_fail(t, "head %u token %u channel %u: %.9g/%.9g has level %g, %.3g from it",
+                         at[0], at[1], at[2], x, stored->scale, stored->code - 128.0, distance);
+    }
+}
+
 static void check_dequantized(kvant_trial *t, const quantize_view *v, const kv_u32 *target,
                               const kv_view *view)
 {
@@ -192,6 +229,9 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
         .heads = e->heads,
         .dim = e->dim,
     };
+    if (e->codec >= KV_CODEC_NF4) {
+        oracle_codebook(e->codec, &v.tensor);
+    }
     v.input = kvant_trial_memory(t, (size_t)e->heads * e->tokens * e->dim, sizeof *v.input);
     read_input(&v);
     if (e->has_channel_scale) {
@@ -205,7 +245,8 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
                 double high;
                 group_extrema(&v, at, &low, &high);
                 oracle_stored stored = oracle_read(&v.tensor, head, e->token + token, channel);
-                check_element(t, &v, at, &stored, low, high);
+                (v.tensor.has_codebook ? check_level : check_element)(t, &v, at, &stored, low,
+                                                                      high);
             }
         }
     }
@@ -213,8 +254,39 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
     t->words += (uint64_t)e->heads * e->tokens * e->dim;
 }
 
+/* Every codebook over each grouping, half of them in the quick subset. */
+static void emit_codebooks(kvant_case_sink *sink)
+{
+    static const kvant_input_kind kinds[] = {KVANT_INPUT_GAUSSIAN,   KVANT_INPUT_OUTLIERS,
+                                             KVANT_INPUT_TINY_SCALE, KVANT_INPUT_SUBNORMAL,
+                                             KVANT_INPUT_CONSTANT,   KVANT_INPUT_HUGE_SCALE};
+    for (uint32_t i = 0; i < 20u; i++) {
+        kv_u32 grouping = i % 5u;
+        kvant_event e = {
+            .is_value = i / 2u % 2u,
+            .codec = KV_CODEC_NF4 + i % 4u,
+            .grouping = grouping,
+            .group_length = grouping == KV_GROUP_TOKEN_CHANNELS   ? 16u
+                            : grouping == KV_GROUP_CHANNEL_TOKENS ? 32u
+                                                                  : 0u,
+            .heads = 2u,
+            .dim = i % 3u != 0u ? 40u : 64u,
+            .tokens = 35u,
+            .token = grouping == KV_GROUP_CHANNEL_SEGMENT ? 0u : 64u,
+            .capacity = 128u,
+            .dtype = i % 3u,
+            .kind = kinds[i / 3u % 6u],
+            .has_channel_scale = i % 3u == 1u && kv_is_channelwise(grouping) == 0u,
+        };
+        char name[200];
+        kvant_event_name(&e, name, sizeof name);
+        kvant_emit(sink, i % 2u == 0u, run_oracle_quantize, &e, "oracle/quantize/%s", name);
+    }
+}
+
 void kvant_cases_oracle_quantize(kvant_case_sink *sink)
 {
+    emit_codebooks(sink);
     static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
                                     KV_CODEC_INT8_SYMMETRIC};
     static const kvant_input_kind kinds[] = {KVANT_INPUT_GAUSSIAN,   KVANT_INPUT_OUTLIERS,

@@ -79,8 +79,8 @@ static void emit_event(kvant_case_sink *sink, const kvant_event *e, uint32_t i)
 {
     char name[200];
     kvant_event_name(e, name, sizeof name);
-    static const kvant_kernel kernels[] = {KVANT_KERNEL_extrema, KVANT_KERNEL_parameters,
-                                           KVANT_KERNEL_encode, KVANT_KERNEL_dequantize};
+    const kvant_kernel kernels[] = {KVANT_KERNEL_extrema, KVANT_KERNEL_parameters,
+                                    kvant_event_encode_kernel(e->codec), KVANT_KERNEL_dequantize};
     quantize_case c = {.event = *e};
     if (e->has_channel_scale) {
         c.kernel = KVANT_KERNEL_channel_scale;
@@ -179,10 +179,30 @@ static void emit_inside(kvant_case_sink *sink)
     }
 }
 
+/* Codebooks, in every grouping, of K and of V. */
+static void emit_codebooks(kvant_case_sink *sink)
+{
+    for (uint32_t i = 0; i < 40u; i++) {
+        kvant_event e = {
+            .is_value = i / 4u % 2u,
+            .codec = KV_CODEC_NF4 + i % 4u,
+            .grouping = i % 5u,
+            .kind = (kvant_input_kind)(i / 2u % KVANT_INPUT_KIND_COUNT),
+            .dtype = i % 3u,
+            .layout = (kvant_view_kind)(i / 3u % KVANT_VIEW_KIND_COUNT),
+            .gather = (kvant_gather)(i / 5u % 3u),
+            .has_channel_scale = i / 2u % 2u != 0u && kv_is_channelwise(i % 5u) == 0u,
+        };
+        choose_shape(&e, i + 3u);
+        emit_event(sink, &e, i % 4u == 0u ? 0u : 1u + i % 2u * 2u); /* a quarter is quick */
+    }
+}
+
 void kvant_cases_quantize(kvant_case_sink *sink)
 {
     emit_big(sink);
     emit_inside(sink);
+    emit_codebooks(sink);
     static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
                                     KV_CODEC_INT8_SYMMETRIC};
     uint32_t i = 0;

@@ -15,23 +15,28 @@
     (BIT(probe_rows) | BIT(saliency_queries) | BIT(saliency_rows) | BIT(saliency_merge) |          \
      BIT(saliency_columns) | BIT(saliency_scores) | QUANTIZE | BIT(select)) /* with its keys */
 #define RANGES (BIT(saliency_magnitudes) | BIT(saliency_percentile) | BIT(saliency_range))
+#define CODES (BIT(encode_codebook) | BIT(dequantize))
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
+#define ATTENTION_CODEBOOK (BIT(attention_codebook) | BIT(attention_merge))
 
 /* Cases that launch other kernels than the one they are named after; the first that fits counts. */
 static const struct {
     const char *prefix;
     uint32_t kernels;
 } chains[] = {
-    {"quantize/", QUANTIZE | BIT(dequantize)},
+    {"quantize/", QUANTIZE | CODES},
     {"saliency/", SALIENCY},
+    {"attention_chain/codebook/", ATTENTION_CODEBOOK},
     {"attention_chain/", ATTENTION},
     {"attention_merge/fading/", ATTENTION},
-    {"golden/encode/", QUANTIZE},
+    {"golden/encode/", QUANTIZE | CODES},
     {"golden/saliency/", SALIENCY},
+    {"golden/attention/nf4", ATTENTION_CODEBOOK},
     {"golden/attention/", ATTENTION},
-    {"oracle/quantize/", QUANTIZE | BIT(dequantize)},
+    {"oracle/quantize/", QUANTIZE | CODES},
     {"oracle/saliency/", SALIENCY},
     {"oracle/saliency_range/", RANGES},
+    {"oracle/attention/codebook/", ATTENTION_CODEBOOK},
     {"oracle/attention/", ATTENTION},
 };
 

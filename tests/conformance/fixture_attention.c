@@ -15,9 +15,20 @@ static void format_text(const kvant_format *f, char *text, size_t size)
     if (f->group_length != 0u) {
         snprintf(length, sizeof length, "%u", f->group_length);
     }
-    snprintf(text, size, "int%u%s%s%s%s", kv_codec_bits(f->codec),
-             f->codec == KV_CODEC_INT8_SYMMETRIC ? "s" : "", groupings[f->grouping], length,
+    snprintf(text, size, "%s%s%s%s%s", kvant_event_codec_name(f->codec),
+             f->codec >= KV_CODEC_NF4 ? "-" : "", groupings[f->grouping], length,
              f->has_channel_scale ? "-cst" : "");
+}
+
+kvant_kernel kvant_attention_kernel_of(const kvant_attention_spec *s)
+{
+    for (kv_u32 i = 0; i < s->cache.segment_count; i++) {
+        if (kv_codec_has_codebook(s->cache.segments[i].k.codec) != 0u ||
+            kv_codec_has_codebook(s->cache.segments[i].v.codec) != 0u) {
+            return KVANT_KERNEL_attention_codebook;
+        }
+    }
+    return KVANT_KERNEL_attention;
 }
 
 void kvant_attention_name(const kvant_attention_spec *s, const char *format, char *name,

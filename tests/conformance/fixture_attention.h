@@ -30,6 +30,9 @@ typedef struct {
     kv_attention_params params;
 } kvant_attention_fixture;
 
+/* The kernel that reads all of its segments. */
+kvant_kernel kvant_attention_kernel_of(const kvant_attention_spec *spec);
+
 void kvant_attention_name(const kvant_attention_spec *spec, const char *format, char *name,
                           size_t size);
 

@@ -94,7 +94,7 @@ static void write_entry(const kvant_cache_spec *spec, const kvant_segment *segme
     entry[KV_SEGMENT_V_PARAMS] = parts->v_params;
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = parts->k_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = parts->v_scale;
-    entry[KV_SEGMENT_RESERVED] = 0u;
+    entry[KV_SEGMENT_LEVELS] = 0u;
 }
 
 /* Ascending positions with gaps, dealt to the slots of a ring; per head, shifted by the head. */

@@ -4,7 +4,7 @@
  */
 #include "fixture_quantize.h"
 
-static const char *codec_name(kv_u32 codec)
+const char *kvant_event_codec_name(kv_u32 codec)
 {
     switch (codec) {
     case KV_CODEC_INT2:
@@ -15,6 +15,14 @@ static const char *codec_name(kv_u32 codec)
         return "int8";
     case KV_CODEC_INT8_SYMMETRIC:
         return "int8s";
+    case KV_CODEC_NF4:
+        return "nf4";
+    case KV_CODEC_FP4:
+        return "fp4";
+    case KV_CODEC_MXFP4:
+        return "mxfp4";
+    case KV_CODEC_NVFP4:
+        return "nvfp4";
     default:
         return "f16";
     }
@@ -32,8 +40,8 @@ void kvant_event_name(const kvant_event *e, char *name, size_t size)
         snprintf(grouping, sizeof grouping, "%s", groupings[e->grouping]);
     }
     snprintf(name, size, "%s/%s/%s/heads%u/dim%u/tokens%u/at%u-of%u/%s/%s/%s%s%s",
-             e->is_value != 0u ? "v" : "k", codec_name(e->codec), grouping, e->heads, e->dim,
-             e->tokens, e->token, e->capacity, kvant_dtype_name(e->dtype),
+             e->is_value != 0u ? "v" : "k", kvant_event_codec_name(e->codec), grouping, e->heads,
+             e->dim, e->tokens, e->token, e->capacity, kvant_dtype_name(e->dtype),
              kvant_view_name(e->layout), kvant_input_name(e->kind), gathers[e->gather],
              e->has_channel_scale ? "/cst" : "");
 }
@@ -153,6 +161,11 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
     };
 }
 
+kvant_kernel kvant_event_encode_kernel(kv_u32 codec)
+{
+    return kv_codec_has_codebook(codec) != 0u ? KVANT_KERNEL_encode_codebook : KVANT_KERNEL_encode;
+}
+
 void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_kernel only,
                      kvant_launch_fn chosen, kvant_launch_fn rest)
 {
@@ -170,6 +183,6 @@ void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_ker
         (only == KVANT_KERNEL_parameters ? chosen : rest)(trial, KVANT_KERNEL_parameters,
                                                           &plan->parameters, finish);
     }
-    (only == KVANT_KERNEL_encode ? chosen : rest)(trial, KVANT_KERNEL_encode, &plan->quantize,
-                                                  encode);
+    kvant_kernel kernel = kvant_event_encode_kernel(plan->quantize.codec);
+    (only == kernel ? chosen : rest)(trial, kernel, &plan->quantize, encode);
 }

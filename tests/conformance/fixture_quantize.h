@@ -50,6 +50,11 @@ typedef struct {
 /* "k/int2/channel-tokens-32/heads2/dim64/tokens100/f16/packed/outliers/gather/cst" */
 void kvant_event_name(const kvant_event *event, char *name, size_t size);
 
+const char *kvant_event_codec_name(kv_u32 codec);
+
+/* The kernel that makes the codes. */
+kvant_kernel kvant_event_encode_kernel(kv_u32 codec);
+
 /* Words of the parameters, of the codes and of the channel scales of a segment. */
 kv_u32 kvant_event_params_words(const kvant_event *event);
 kv_u32 kvant_event_codes_words(const kvant_event *event);

@@ -152,6 +152,24 @@ static unsigned code_of(const oracle_tensor *t, unsigned head, unsigned token, u
     return (bits >> (8u * byte + t->bits * field)) % (1u << t->bits);
 }
 
+/* NormalFloat as QLoRA publishes it, and E2M1. */
+void oracle_codebook(unsigned codec, oracle_tensor *t)
+{
+    static const double nf4[16] = {
+        -1.0,      -0.6961928, -0.525073, -0.3949174, -0.2844413, -0.1847734, -0.09105,  0.0,
+        0.0795803, 0.1609301,  0.2461123, 0.3379151,  0.4407097,  0.5626169,  0.7229566, 1.0};
+    static const double e2m1[8] = {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0};
+    t->has_codebook = 1;
+    t->bits = 4u;
+    t->is_symmetric = 1;
+    for (int i = 0; i < 16; i++) {
+        double level = codec == 16u ? nearbyint(127.0 * nf4[i])
+                       : i >= 8     ? 16.0 * e2m1[i - 8]
+                                    : -16.0 * e2m1[i == 0 ? 7 : 8 - i];
+        t->levels[i] = (unsigned)(128.0 + level);
+    }
+}
+
 oracle_stored oracle_read(const oracle_tensor *t, unsigned head, unsigned token, unsigned channel)
 {
     oracle_stored s = {0.0, 0.0, 1.0, 0u, 0.0};
@@ -164,6 +182,7 @@ oracle_stored oracle_read(const oracle_tensor *t, unsigned head, unsigned token,
     s.scale = oracle_half_value(word & 0xffffu);
     s.minimum = t->is_symmetric ? -128.0 * s.scale : oracle_half_value(word >> 16);
     s.code = code_of(t, head, token, channel);
+    s.code = t->has_codebook ? t->levels[s.code] : s.code;
     if (t->channel_scale != NULL) {
         s.channel_scale = oracle_element(t->channel_scale, (uint64_t)head * t->dim + channel, 0u);
     }

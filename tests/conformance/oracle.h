@@ -52,11 +52,16 @@ typedef struct {
     oracle_grouping grouping;
     unsigned group_length;
     unsigned capacity, heads, dim;
+    int has_codebook;
+    unsigned levels[16]; /* that codes stand for */
 } oracle_tensor;
+
+/* Levels, as format.md has them, of a codec with a codebook that is not learned; bits of its codes. */
+void oracle_codebook(unsigned codec, oracle_tensor *tensor);
 
 typedef struct {
     double scale, minimum, channel_scale;
-    unsigned code;
+    unsigned code; /* or its level */
     double value;
 } oracle_stored;
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CONTRACT = ("lang.h", "arith.h", "layout.h", "params.h", "kernels.def")
+CONTRACT = ("lang.h", "arith.h", "codebook.h", "layout.h", "params.h", "kernels.def")
 KERNEL_FILES = {
     "host_ref": "host_ref/{}.c",
     "cl": "cl/{}.cl",

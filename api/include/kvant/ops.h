@@ -268,6 +268,8 @@ KVANT_API kvant_status kvant_attention_table(const kvant_segment *segments, uint
  *   lse            floats [sequence][q_head][query]; NULL: none. A row that sees nothing gives
  *                  output 0 and -infinity.
  *   scratch        at least kvant_attention_scratch_bytes() bytes
+ *   has_codebooks  1 where a segment has a codec with a codebook (nf4 and after), which another kernel
+ *                  reads; 0 where none has
  */
 typedef struct kvant_attention_desc {
     size_t struct_size;
@@ -288,11 +290,12 @@ typedef struct kvant_attention_desc {
     kvant_tensor out;
     kvant_buffer *lse;
     kvant_buffer *scratch;
+    uint32_t has_codebooks;
 } kvant_attention_desc;
 
 #define KVANT_ATTENTION_DESC_INIT                                                                  \
     {sizeof(kvant_attention_desc), 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0.0f,                          \
-     {0, KVANT_F32, 0, 0, 0, 0, 0}, 0, {0, KVANT_F32, 0, 0, 0, 0, 0}, 0, 0}
+     {0, KVANT_F32, 0, 0, 0, 0, 0}, 0, {0, KVANT_F32, 0, 0, 0, 0, 0}, 0, 0, 0}
 
 KVANT_API uint64_t kvant_attention_scratch_bytes(const kvant_attention_desc *desc);
 KVANT_API kvant_status kvant_attention(kvant_context *context,

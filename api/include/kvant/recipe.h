@@ -21,7 +21,12 @@ typedef enum kvant_codec {
     KVANT_CODEC_INT2 = 2,
     KVANT_CODEC_INT4 = 4,
     KVANT_CODEC_INT8 = 8,
-    KVANT_CODEC_INT8_SYMMETRIC = 9 /* "int8s": a scale per group, codes -127 .. 127 */
+    KVANT_CODEC_INT8_SYMMETRIC = 9, /* "int8s": a scale per group, codes -127 .. 127 */
+    /* Codebooks of 16 levels, a scale per group; a value has the code of the level nearest to it */
+    KVANT_CODEC_NF4 = 16,   /* "nf4": QLoRA's NormalFloat, in multiples of 1/127 */
+    KVANT_CODEC_FP4 = 17,   /* "fp4": E2M1 */
+    KVANT_CODEC_MXFP4 = 18, /* "mxfp4": E2M1, scales are powers of two (E8M0) */
+    KVANT_CODEC_NVFP4 = 19  /* "nvfp4": E2M1, scales have the significand of E4M3 */
 } kvant_codec;
 
 /* Which numbers share a scale and a minimum. */
@@ -126,7 +131,8 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
  *
  *   k, v      CODEC[+SALIENT]/GROUPING[/TRANSFORM]  e.g. int2/chan32, int2+int4/token/cst, f16
- *             codecs f16 int2 int4 int8 int8s; groupings token head tok<n> chan<n> chan;
+ *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4;
+ *             groupings token head tok<n> chan<n> chan;
  *             transforms cst rot
  *   window, period, sinks   tokens            salient   share, 0 .. 1
  *   random, recent          shares of probe rows

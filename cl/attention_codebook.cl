@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
+ * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ */
+#define KV_CODEBOOKS
+#include "attention_steps.clh"
+
+KV_KERNEL void kvant_attention_codebook(const kv_attention_params p,
+                                        __global const kv_u32 *restrict store,
+                                        __global const kv_u32 *restrict queries,
+                                        __global const kv_u32 *restrict positions,
+                                        __global kv_u32 *restrict partials)
+{
+    __local kv_attention_local shared;
+    attend(&p, store, queries, positions, partials, &shared);
+}

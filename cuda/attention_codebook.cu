@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
+ * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ */
+#include "attention_by_lanes.cuh"
+
+/* What codes of less than 8 bits stand for: levels, less 128 as all bytes. */
+struct kv_level_lookup {
+    kv_u32 words[KV_CODEBOOK_WORDS];
+
+    KV_FN kv_level_lookup of(const kv_split &s, kv_u32 is_value)
+    {
+        kv_u32 codec = s.segment[is_value != 0u ? KV_SEGMENT_V_CODEC : KV_SEGMENT_K_CODEC];
+        kv_level_lookup how;
+#pragma unroll
+        for (kv_u32 i = 0u; i < KV_CODEBOOK_WORDS; i++) {
+            how.words[i] =
+                kv_codec_is_learned(codec) != 0u
+                    ? s.region[s.segment[KV_SEGMENT_LEVELS] + is_value * KV_CODEBOOK_WORDS + i]
+                    : kv_codebook_word(codec, i);
+        }
+        return how;
+    }
+
+    template <kv_u32 BITS> KV_FN kv_i32 lanes(const kv_level_lookup &how, kv_u32 word, kv_u32 field)
+    {
+        if (BITS == 8) {
+            return KV_I32(word ^ 0x80808080u);
+        }
+        kv_u32 codes = (word >> (field * BITS)) & (BITS == 2 ? 0x03030303u : 0x0f0f0f0fu);
+        return KV_I32(kv_levels(how.words[0], how.words[1], how.words[2], how.words[3], codes) ^
+                      0x80808080u);
+    }
+
+    template <kv_u32 BITS> KV_FN kv_i32 whole_dot(kv_i32 dot, kv_i32 sum_of_operands)
+    {
+        return dot + 128 * sum_of_operands;
+    }
+};
+
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
+kvant_attention_codebook(const kv_attention_params p, const kv_u32 *__restrict__ store,
+                         const kv_u32 *__restrict__ queries, const kv_u32 *__restrict__ positions,
+                         kv_u32 *partials)
+{
+    __shared__ kv_attention_shared shared;
+    kv_by_lanes<kv_level_lookup> how;
+    kv_attention(p, store, queries, positions, partials, shared, how);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
+ * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ */
+#include "attention.h"
+
+void kvant_ref_attention_codebook(const void *params_words, kv_u32 *const *bindings)
+{
+    const kv_attention_params *p = params_words;
+    const kv_u32 *store = bindings[0];
+    const kv_u32 *queries = bindings[1];
+    const kv_u32 *positions = bindings[2];
+    kv_u32 *partials = bindings[3];
+    attend(p, 1u, store, queries, positions, partials);
+}
