@@ -57,7 +57,7 @@ typedef struct {
     bool rotates_v;          /* V */
     uint32_t signs[8];       /* of the rotation, a bit a channel */
     uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
-    bool has_codebooks; /* some codec has one: another attention kernel */
+    bool has_codebooks;      /* some codec has one: another attention kernel */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */
     uint32_t alignment; /* tokens to which a growing segment's events are rounded down */

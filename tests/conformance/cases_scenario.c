@@ -26,6 +26,7 @@ static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
         unsigned own = codecs[i] == KVANT_CODEC_F16    ? 16u
                        : codecs[i] == KVANT_CODEC_INT2 ? 2u
                        : codecs[i] == KVANT_CODEC_INT4 ? 4u
+                       : codecs[i] >= KVANT_CODEC_NF4  ? 4u
                                                        : 8u;
         bits = own < bits ? own : bits;
     }

@@ -86,3 +86,16 @@ def manifest():
                     "{} says {} bindings and lists {}".format(name, count, len(pairs)))
         kernels.append((name, params, pairs, shape, exactness))
     return kernels
+
+
+def siblings_of(language, text, seen=()):
+    """The text of the headers of its own folder that a kernel includes, and that they include."""
+    folder = KERNEL_FILES[language].split("/")[0] + "/"
+    joined = ""
+    for name in re.findall(r'#\s*include\s+"([^"]+)"', text):
+        path = folder + name
+        if path not in seen and exists(path):
+            seen = (*seen, path)
+            joined += read(path)
+            joined += siblings_of(language, read(path), seen)
+    return joined

@@ -6,7 +6,7 @@
 import os
 import re
 
-from lint_common import exists, finding, finish, manifest, read, tree, without_comments
+from lint_common import exists, finding, finish, manifest, read, siblings_of, tree, without_comments
 
 STEP = re.compile(r"/\*[ \t]*(\d+)\.[ \t]+([^\n*]+)")
 
@@ -45,7 +45,8 @@ def check_kernels():
                     "| grid | {}.".format(shape),
                     "| exactness | {}.".format(exactness)]
         steps = {}
-        for number, words in STEP.findall(read("host_ref/{}.c".format(name))):
+        text = read("host_ref/{}.c".format(name))
+        for number, words in STEP.findall(text + siblings_of("host_ref", text)):
             steps.setdefault(int(number), re.split(r"[.:;,(]", words)[0].strip())
         if steps:
             expected.append("| steps | {} |".format(

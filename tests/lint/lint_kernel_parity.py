@@ -6,23 +6,12 @@
 # half must be there in the other languages. Step 0 is what a language has to prepare.
 import re
 
-from lint_common import KERNEL_FILES, exists, finding, finish, manifest, read, tree
+from lint_common import KERNEL_FILES, exists, finding, finish, manifest, read, siblings_of, tree
 
 # Names of bindings that GLSL reserves, and what the shaders call them.
 GLSL_NAMES = {"input": "inputs", "output": "outputs", "out": "outputs"}
 COMMENT = re.compile(r"(?:/\*|//|^[ \t]*\*)[ \t]*(\d+\.[ \t]+[^\n*]+)", re.M)
 STEP = re.compile(r"(?:^|, )(\d+)\.[ \t]+([^,.:;(]+)")  # "5. Normalise, 6. Store" are two
-
-
-def siblings_of(language, text):
-    """The text of the headers of its own folder that a kernel includes."""
-    folder = KERNEL_FILES[language].split("/")[0] + "/"
-    joined = ""
-    for name in re.findall(r'#\s*include\s+"([^"]+)"', text):
-        path = folder + name
-        if exists(path):
-            joined += read(path)
-    return joined
 
 
 def steps(text):
@@ -45,7 +34,8 @@ def same_step(reference, title):
 
 
 def check_steps(name, texts):
-    reference = steps(texts["host_ref"])
+    reference = dict(steps(siblings_of("host_ref", texts["host_ref"])))
+    reference.update(steps(texts["host_ref"]))
     numbers = sorted(reference)
     if numbers and numbers != list(range(1, len(numbers) + 1)):
         finding(KERNEL_FILES["host_ref"].format(name), 1, "steps are not numbered 1, 2, 3 ...")
