@@ -55,12 +55,13 @@ static uint64_t append_items(const kv_append_params *p, uint32_t lanes)
     return (uint64_t)p->tokens * p->heads * (KV_IS_NARROW(lanes) ? 2u : columns) + p->tokens;
 }
 
-/* A lone lane takes a row, the lanes of a work-group as many as they have octets of channels. */
+/* A lane of a CPU takes a row, a work-group those of one tensor; the lanes of a larger one take as many
+ * rows as they have octets of channels. */
 static uint64_t rotate_items(const kv_rotate_params *p, uint32_t lanes)
 {
     uint64_t rows = (uint64_t)p->tokens * p->heads;
     if (KV_IS_NARROW(lanes)) {
-        return rows * (p->second_dim != 0u ? 2u : 1u) * lanes;
+        return divide_up(rows, lanes) * lanes * (p->second_dim != 0u ? 2u : 1u);
     }
     return rows * (columns_of(p->dim) + columns_of(p->second_dim));
 }

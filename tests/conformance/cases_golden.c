@@ -137,6 +137,38 @@ static void produce_append(kvant_trial *t, uint32_t variant, char *text, size_t 
     append_words(text, size, "v", &store->words[p.v_offset], 32u);
 }
 
+/* Two tensors in one launch, of blocks of 16 and of 8 channels. */
+static void produce_rotate(kvant_trial *t, uint32_t variant, char *text, size_t size)
+{
+    (void)variant;
+    kvant_trial_buffer *k = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *v = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *target = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *status = kvant_trial_add_buffer(t);
+    kv_rotate_params p = {.tokens = 2u,
+                          .heads = 1u,
+                          .dim = 16u,
+                          .second_dim = 24u,
+                          .target_token_stride = 16u,
+                          .target_head_stride = 16u,
+                          .target_dtype = KV_DTYPE_F16,
+                          .form = KV_ROTATE_CACHED,
+                          .signs = {0xb7e15162u}};
+    p.source =
+        kvant_add_tensor(t, k, KVANT_VIEW_PACKED, KV_DTYPE_F32, 2u, 1u, 16u, KVANT_INPUT_ZERO);
+    p.second =
+        kvant_add_tensor(t, v, KVANT_VIEW_PACKED, KV_DTYPE_F32, 2u, 1u, 24u, KVANT_INPUT_ZERO);
+    fill_golden(k, &p.source, 2u, 1u, 16u);
+    fill_golden(v, &p.second, 2u, 1u, 24u);
+    uint32_t at = kvant_trial_region(t, target, 40u);
+    p.target_offset = 2u * at;
+    p.status_offset = kvant_trial_region(t, status, 1u);
+    kvant_trial_device_only(t, KVANT_KERNEL_rotate, &p,
+                            (kvant_trial_buffer *[]){k, v, target, status});
+    append_words(text, size, "k", &target->words[at], 16u);
+    append_words(text, size, "v", &target->words[at + 16u], 24u);
+}
+
 /* ---- attention ----------------------------------------------------------------------------- */
 
 #define GOLDEN_REGION_WORDS 512u
@@ -291,6 +323,7 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
         each(user, &(kvant_golden){name, produce_encode, GOLDEN_CODEBOOKS + i});
     }
     each(user, &(kvant_golden){"append/f16", produce_append, 0u});
+    each(user, &(kvant_golden){"rotate/f16", produce_rotate, 0u});
     static const char *const attention_names[] = {"attention/kivi2", "attention/zipcache4",
                                                   "attention/int8", "attention/nf4-fp4"};
     static const char *const saliency_names[] = {"saliency/sum", "saliency/causal",

@@ -139,7 +139,7 @@ static void conform(const forced_set *set, const char *filter, size_t least)
 
 /* What a CPU compiles in seconds for a GPU's work-groups. */
 static const char *const quick_kernels[] = {"extrema/*", "encode/*", "select/*",
-                                            "attention_merge/*"};
+                                            "attention_merge/*", "rotate/*"};
 
 static void kernels_conform(void **state)
 {

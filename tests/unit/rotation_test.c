@@ -269,6 +269,46 @@ static void rotated_overflow_is_seen(void **state)
     kvant_buffer_destroy(bad.buffer);
 }
 
+/* While a period is decoded, every query looks for its fourth token. In its own basis that one is
+ * judged salient and keeps 8 bits. */
+static void decoded_tokens_are_judged_in_one_basis(void **state)
+{
+    (void)state;
+    enum { PERIOD = 20, SOUGHT = 3 };
+    kvant_cache *cache = new_cache("k=int2+int8/head/rot,v=int2+int8/head,salient=0.1,recent=0.5,"
+                                   "norm=none,heads=group,period=20",
+                                   KVANT_NON_FINITE_STRICT);
+    float rows[2][ROW]; /* of K and V */
+    kvant_tensor one_k = new_tensor(NULL, ROW);
+    kvant_tensor one_v = new_tensor(NULL, ROW);
+    kvant_tensor query = new_tensor(NULL, ROW);
+    float sought[ROW];
+    for (uint32_t i = 0; i < ROW; i++) {
+        sought[i] = (float)((int32_t)(i * 7u % 5u) - 2);
+    }
+    assert_int_equal(kvant_buffer_write(query.buffer, 0, sought, sizeof sought), KVANT_OK);
+    for (uint32_t token = 0; token <= PERIOD; token++) {
+        for (uint32_t i = 0; i < ROW; i++) {
+            rows[0][i] = token == SOUGHT ? sought[i] : (float)((token + i) % 3u) * 0.1f;
+            rows[1][i] = (float)((token * 5u + i * 3u) % 11u);
+        }
+        assert_int_equal(kvant_buffer_write(one_k.buffer, 0, rows[0], sizeof rows[0]), KVANT_OK);
+        assert_int_equal(kvant_buffer_write(one_v.buffer, 0, rows[1], sizeof rows[1]), KVANT_OK);
+        assert_int_equal(kvant_cache_append(cache, 0, 0, 1, &one_k, &one_v), KVANT_OK);
+        assert_int_equal(kvant_cache_attend(cache, 0, 0, 1, 1, &query, &out, NULL), KVANT_OK);
+    }
+    float result[ROW];
+    assert_int_equal(kvant_buffer_read(out.buffer, 0, result, sizeof result), KVANT_OK);
+    for (uint32_t i = 0; i < ROW; i++) {
+        float value = (float)((SOUGHT * 5u + i * 3u) % 11u); /* 0 .. 10; of 2 bits, 1.7 off */
+        assert_true(fabsf(result[i] - value) <= 0.1f);
+    }
+    kvant_buffer_destroy(one_k.buffer);
+    kvant_buffer_destroy(one_v.buffer);
+    kvant_buffer_destroy(query.buffer);
+    kvant_cache_destroy(cache);
+}
+
 /* Only what is rotated takes room for it. */
 static void rotated_rows_are_planned(void **state)
 {
@@ -303,6 +343,7 @@ int main(void)
         cmocka_unit_test(pieces_store_the_same),
         cmocka_unit_test(rotated_overflow_is_seen),
         cmocka_unit_test(rotated_rows_are_planned),
+        cmocka_unit_test(decoded_tokens_are_judged_in_one_basis),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
