@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Read retrieval.bin and retrieval_tok.bin with numpy alone, answer every case
-of retrieval_cases.json greedily with a KV cache, and print the accuracy."""
+"""Read a model, retrieval unless another is named, with its tokenizer by numpy
+alone, answer every case of it greedily with a KV cache, and print the accuracy.
+
+    python3 check_retrieval.py [NAME [FOLDER]]
+"""
 import json
 import os
 import struct
@@ -88,10 +91,12 @@ class Model:
 
 
 def main():
-    here = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    model = Model(os.path.join(here, "retrieval.bin"))
-    tokenizer = read_tokenizer(os.path.join(here, "retrieval_tok.bin"), model.vocab_size)
-    with open(os.path.join(here, "retrieval_cases.json")) as f:
+    name = sys.argv[1] if len(sys.argv) > 1 else "retrieval"
+    here = sys.argv[2] if len(sys.argv) > 2 else os.path.dirname(os.path.abspath(__file__))
+    base = os.path.join(here, name)
+    model = Model(base + ".bin")
+    tokenizer = read_tokenizer(base + "_tok.bin", model.vocab_size)
+    with open(base + "_cases.json") as f:
         cases = json.load(f)
     right, lengths = 0, []
     for case in cases:

@@ -20,6 +20,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import grow_model
 import retrieval_text as text
 
 ENTRY = 11  # tokens of one line, and of one question with its answer
@@ -140,18 +141,40 @@ def evaluate(model, rng, ids, lines, n_docs):
     return right / n_docs
 
 
+TENSORS = ("embedding", "att_norm", "wq", "wk", "wv", "wo", "ffn_norm", "w1", "w2", "w3", "norm")
+
+
+def tensors_of(model, name):
+    """In a checkpoint's order: one tensor, or one a layer."""
+    owners = [model] if hasattr(model, name) else model.blocks
+    return [getattr(owner, name).weight for owner in owners]
+
+
 def export(model, path, vocab_size):
     """llama2.c checkpoint, version 0, shared classifier."""
-    b, s = model.blocks, model.shape
-    tensors = [model.embedding.weight]
-    for name in ("att_norm", "wq", "wk", "wv", "wo", "ffn_norm", "w1", "w2", "w3"):
-        tensors += [getattr(block, name).weight for block in b]
-    tensors += [model.norm.weight, model.cos, model.sin]
+    s = model.shape
+    tensors = [t for name in TENSORS for t in tensors_of(model, name)]
+    tensors += [model.cos, model.sin]
     with open(path, "wb") as f:
         f.write(struct.pack("<7i", s.dim, s.hidden, s.layers, s.heads, s.kv_heads,
                             vocab_size, s.context))
         for t in tensors:
             f.write(t.detach().numpy().astype("<f4").tobytes())
+
+
+def load(path):
+    """What export writes."""
+    with open(path, "rb") as f:
+        *sizes, vocab_size, context = struct.unpack("<7i", f.read(28))
+        data = torch.from_numpy(np.fromfile(f, "<f4"))
+    model = Transformer(Shape(*sizes, context), vocab_size)
+    at = 0
+    with torch.no_grad():
+        for name in TENSORS:
+            for t in tensors_of(model, name):
+                t.copy_(data[at:at + t.numel()].view(t.shape))
+                at += t.numel()
+    return model
 
 
 def options():
@@ -164,6 +187,7 @@ def options():
     ap.add_argument("--heads", type=int, default=4, help="query heads, of dim / heads channels")
     ap.add_argument("--kv-heads", type=int, default=2)
     ap.add_argument("--context", type=int, default=512)
+    ap.add_argument("--first-lines", type=int, default=4, help="of the first documents, at most")
     ap.add_argument("--lines", type=int, default=38, help="of the longest documents")
     ap.add_argument("--eval-lines", type=int, nargs=2, default=(27, 38))
     ap.add_argument("--questions", type=int, default=12, help="a document, at most")
@@ -184,6 +208,7 @@ def options():
     ap.add_argument("--lr", type=float, default=1.5e-3)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--eval-docs", type=int, default=500)
+    ap.add_argument("--start", help="a trained model that this one grows from")
     ap.add_argument("--resume", help="state file, read if present and kept up to date")
     args = ap.parse_args()
     shape = Shape(args.dim, args.hidden, args.layers, args.heads, args.kv_heads, args.context)
@@ -203,7 +228,7 @@ def save_state(path, model, optimizer, rng, counters):
 
 def train(model, optimizer, rng, ids, args):
     """Counters of the finished training."""
-    count = {"step": 0, "max_lines": 4, "seen": 0, "seconds": 0.0, "calm": 0}
+    count = {"step": 0, "max_lines": args.first_lines, "seen": 0, "seconds": 0.0, "calm": 0}
     if args.resume and os.path.exists(args.resume):
         state = torch.load(args.resume, weights_only=False)
         model.load_state_dict(state["model"])
@@ -265,6 +290,8 @@ def main():
     assert tokenizer.encode("".join(sample)) == [text.BOS] + [ids[p] for p in sample]
 
     model = Transformer(shape, len(tokenizer.vocab))
+    if args.start:
+        grow_model.grow(model, load(args.start), batch(rng, ids, 20, 12, 8)[0])
     matrices = [p for p in model.parameters() if p.dim() == 2]
     gains = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05},
