@@ -253,6 +253,15 @@ static void devices_that_differ_are_told_apart(void **state)
         assert_true(r.devices[1].told_apart[i] == 1.0);
     }
     fingerprint_results_release(&r);
+
+    tool_error error = {0, ""};
+    const bootstrap_plan plan = {0, 1};
+    judge(0.0, &r);
+    r.devices[1].features[WINDOWS * FEATURES - 1] += 1e-9; /* one feature of one window */
+    assert_int_equal(fingerprint_judge(&r, &plan, &error), 0);
+    assert_false(r.devices[1].is_equal[0]);
+    assert_true(r.devices[1].is_equal[1]);
+    fingerprint_results_release(&r);
     judge(9.0, &r); /* the other device's first recipe looks like the first's second */
     const fingerprint_telling *t = &r.devices[1].tellings[FINGERPRINT_OF_BOTH];
     assert_int_equal(t->confusion[1], WINDOWS / 2);
