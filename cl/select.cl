@@ -71,13 +71,13 @@ KV_FN void list_run(const kv_select_params *p, const kv_run *run, __global kv_u3
             is_salient = seen >= passed_over ? 1u : 0u;
             seen++;
         }
-        if (is_salient != 0u) {
-            store[p->salient_offset + map * p->salient_stride + salient++] =
-                p->first_position + token;
-        } else {
-            store[p->regular_offset + map * p->regular_stride + regular++] =
-                p->first_position + token;
+        kv_u32 list = is_salient != 0u ? p->salient_offset + map * p->salient_stride + salient
+                                       : p->regular_offset + map * p->regular_stride + regular;
+        if ((is_salient != 0u ? p->salient_offset : p->regular_offset) != KV_NO_OFFSET) {
+            store[list] = p->first_position + token;
         }
+        salient += is_salient;
+        regular += 1u - is_salient;
         classes |= is_salient << (token % 32u);
         if (token % 32u == 31u || token + 1u == p->tokens) {
             if (p->classes_offset != KV_NO_OFFSET) {

@@ -16,16 +16,7 @@ KV_FN kv_u32 kv_append_octet(const kv_u32 *source, const kv_view &view, const kv
     kv_u32 slot = (p.slot + token) % p.capacity;
     const kv_octet octet =
         kv_load_octet(source, view, kv_view_index(view, token, head, 0u), channel);
-    const uint4 words = kv_octet_words(octet);
-    kv_u32 *at = store + offset + kv_f16_word(head, slot, channel, p.capacity, dim);
-    if ((unsigned long long)at % 16u == 0u) {
-        *(uint4 *)at = words;
-    } else {
-        at[0] = words.x;
-        at[1] = words.y;
-        at[2] = words.z;
-        at[3] = words.w;
-    }
+    kv_store_octet(store + offset + kv_f16_word(head, slot, channel, p.capacity, dim), octet);
     return octet.clamped;
 }
 

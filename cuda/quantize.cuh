@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What extrema and encode share: how a compression event reads its input, 8 channels of a row at a
- * time. The sibling of host_ref/quantize.h.
+ * What extrema, encode and gather share: how a compression event reads its input, 8 channels of a
+ * row at a time. The sibling of host_ref/quantize.h.
  */
 #ifndef KVANT_CUDA_QUANTIZE_CUH
 #define KVANT_CUDA_QUANTIZE_CUH

@@ -86,4 +86,18 @@ KV_FN uint4 kv_octet_words(const kv_octet &octet)
     return words;
 }
 
+/* 8 channels to four words. */
+KV_FN void kv_store_octet(kv_u32 *at, const kv_octet &octet)
+{
+    const uint4 words = kv_octet_words(octet);
+    if ((unsigned long long)at % 16u == 0u) {
+        *(uint4 *)at = words;
+    } else {
+        at[0] = words.x;
+        at[1] = words.y;
+        at[2] = words.z;
+        at[3] = words.w;
+    }
+}
+
 #endif

@@ -145,12 +145,13 @@ KV_FN void kv_write_classes(const kv_select_params &p, kv_u32 *scratch, kv_u32 *
         }
         kv_u32 classes = __ballot_sync(KV_ALL_LANES, is_salient != 0u);
         kv_u32 salient_before = KV_U32(__popc(classes & lanes_before));
-        if (is_salient != 0u) {
-            store[p.salient_offset + map * p.salient_stride + salient + salient_before] =
-                p.first_position + token;
-        } else if (token < p.tokens) {
-            store[p.regular_offset + map * p.regular_stride + regular + kv_lane() -
-                  salient_before] = p.first_position + token;
+        kv_u32 list = is_salient != 0u ? p.salient_offset + map * p.salient_stride + salient +
+                                             salient_before
+                                       : p.regular_offset + map * p.regular_stride + regular +
+                                             kv_lane() - salient_before;
+        kv_u32 offset = is_salient != 0u ? p.salient_offset : p.regular_offset;
+        if (token < p.tokens && offset != KV_NO_OFFSET) {
+            store[list] = p.first_position + token;
         }
         if (kv_lane() == 0u && p.classes_offset != KV_NO_OFFSET) {
             scratch[p.classes_offset + map * ((p.tokens + 31u) / 32u) + word] = classes;

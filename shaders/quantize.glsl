@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What extrema and encode share: how a compression event reads its input, a column at a time, 8
- * channels of a row. The sibling of host_ref/quantize.h; expects the bindings `source` (octets) and
+ * What extrema, encode and gather share: how a compression event reads its input, a column at a
+ * time, 8 channels of a row. The sibling of host_ref/quantize.h; expects the bindings `source` (octets) and
  * `store` and the parameters.
  */
 #ifndef KVANT_SHADERS_QUANTIZE_GLSL

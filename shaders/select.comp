@@ -85,11 +85,11 @@ void list_tokens(kv_u32 map, kv_u32 first, kv_u32 threshold, kv_u32 passed_over,
             is_salient = seen >= passed_over ? 1u : 0u;
             seen++;
         }
-        if (is_salient != 0u) {
-            store[p.salient_offset + map * p.salient_stride + salient] = p.first_position + token;
-        } else {
-            store[p.regular_offset + map * p.regular_stride + token - salient] =
-                p.first_position + token;
+        kv_u32 list = is_salient != 0u
+                          ? p.salient_offset + map * p.salient_stride + salient
+                          : p.regular_offset + map * p.regular_stride + token - salient;
+        if ((is_salient != 0u ? p.salient_offset : p.regular_offset) != KV_NO_OFFSET) {
+            store[list] = p.first_position + token;
         }
         salient += is_salient;
         classes |= is_salient << (token % 32u);

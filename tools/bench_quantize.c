@@ -28,7 +28,8 @@ static kvant_status quantize_turn(bench_operation *o, uint32_t turn)
     for (size_t i = 0; i < o->part_count && status == KVANT_OK; i++) {
         kvant_quantize_desc part = part_of_turn(o, i, turn);
         /* both classes of a tensor share the channel scales that its first part makes */
-        int is_first = i == 0u || o->parts[i - 1u].role != part.role;
+        int is_first = i == 0u || o->parts[i - 1u].role != part.role ||
+                       o->parts[i - 1u].channel_scale == KVANT_NO_OFFSET;
         if (part.channel_scale != KVANT_NO_OFFSET && is_first) {
             kvant_quantize_desc whole = part;
             whole.indices = KVANT_NO_OFFSET;
@@ -99,12 +100,13 @@ static uint64_t place_parts(bench_operation *o, const bench_classes *c)
         uint32_t counts[2] = {c->salient, c->regular};
         kvant_codec codecs[2] = {rule->salient, rule->regular};
         for (int i = 0; i < 2; i++) {
-            if (counts[i] == 0u) {
+            if (counts[i] == 0u || codecs[i] == KVANT_CODEC_DROP) {
                 continue;
             }
             uint32_t indices = c->salient == 0u ? KVANT_NO_OFFSET : i == 0 ? 0u : c->salient;
-            uint64_t bytes = place_part(o, role == 0 ? KVANT_KEYS : KVANT_VALUES, codecs[i],
-                                        counts[i], indices, scale, &at);
+            uint64_t bytes =
+                place_part(o, role == 0 ? KVANT_KEYS : KVANT_VALUES, codecs[i], counts[i], indices,
+                           codecs[i] != KVANT_CODEC_F16 ? scale : KVANT_NO_OFFSET, &at);
             scratch = bytes > scratch ? bytes : scratch;
         }
     }
@@ -206,8 +208,12 @@ int bench_prepare_dequantize(bench_operation *o, tool_error *error)
     int is_plain = c.salient + c.regular == 0u;
     if (is_plain) {
         c.regular = o->shape->tokens;
+        if (o->recipe.k.regular == KVANT_CODEC_DROP) { /* what is left is f16 */
+            o->recipe.k.regular = o->recipe.v.regular = KVANT_CODEC_F16;
+        }
     }
-    uint64_t compressed = (uint64_t)c.salient + c.regular;
+    uint64_t compressed = o->recipe.k.salient != KVANT_CODEC_DROP ? c.salient : 0u;
+    compressed += o->recipe.k.regular != KVANT_CODEC_DROP ? c.regular : 0u;
     uint64_t bytes = 2u * compressed * o->shape->kv_heads * (o->shape->k_dim + o->shape->v_dim);
     if (create_store(o, &c, error) != 0) {
         return -1;

@@ -13,7 +13,7 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 
 static int is_plain(const kvant_recipe *recipe)
 {
-    return recipe->k.regular == KVANT_CODEC_F16 && recipe->v.regular == KVANT_CODEC_F16;
+    return recipe->k.regular == KVANT_CODEC_F16 && recipe->salient_share == 0.0;
 }
 
 bench_classes bench_classes_of(const kvant_recipe *recipe, uint32_t tokens)
@@ -37,10 +37,17 @@ bench_classes bench_classes_of(const kvant_recipe *recipe, uint32_t tokens)
     compressed -= compressed % step;
     c.regular = (uint32_t)floor((1.0 - recipe->salient_share) * (double)compressed + 1e-6);
     c.salient = compressed - c.regular;
+    if (recipe->salient_share == 0.0 && recipe->k.regular == KVANT_CODEC_DROP) {
+        c.regular = 0; /* there is nothing to do for what is evicted */
+    }
     if (recipe->salient_share > 0.0 &&
         (recipe->score == KVANT_SCORE_ATTENTION || recipe->blend > 0.0)) {
         uint32_t rows = tokens - lesser(tokens, recipe->sinks);
-        c.probes_recent = lesser(rows, (uint32_t)(recipe->probes_recent * (double)rows + 1e-6));
+        c.probes_recent = (uint32_t)(recipe->probes_recent * (double)rows + 1e-6);
+        if (c.probes_recent < recipe->probes_newest) {
+            c.probes_recent = recipe->probes_newest;
+        }
+        c.probes_recent = lesser(rows, c.probes_recent);
         c.probes_random =
             lesser(rows - c.probes_recent, (uint32_t)(recipe->probes_random * (double)rows + 1e-6));
         if (c.probes_recent + c.probes_random == 0u) {
@@ -52,18 +59,18 @@ bench_classes bench_classes_of(const kvant_recipe *recipe, uint32_t tokens)
 
 static uint64_t bits_of(kvant_codec codec)
 {
-    return codec == KVANT_CODEC_INT8_SYMMETRIC ? 8u
-           : codec == KVANT_CODEC_F16          ? 16u
-           : codec == KVANT_CODEC_NONE         ? 0u
-           : codec >= KVANT_CODEC_NF4          ? 4u
-                                               : (uint64_t)codec;
+    return codec == KVANT_CODEC_INT8_SYMMETRIC                      ? 8u
+           : codec == KVANT_CODEC_F16                               ? 16u
+           : codec == KVANT_CODEC_NONE || codec == KVANT_CODEC_DROP ? 0u
+           : codec >= KVANT_CODEC_NF4                               ? 4u
+                                                                    : (uint64_t)codec;
 }
 
 /* Codes and parameters (4 bytes a group) of `tokens` tokens of one tensor in one class. */
 static uint64_t class_bytes(const kvant_tensor_rule *rule, kvant_codec codec, uint64_t tokens,
                             uint64_t heads, uint64_t dim)
 {
-    if (tokens == 0u) {
+    if (tokens == 0u || codec == KVANT_CODEC_DROP) {
         return 0;
     }
     uint64_t bytes = tokens * heads * dim * bits_of(codec) / 8u;
@@ -103,7 +110,8 @@ uint64_t bench_stored_bytes(const kvant_recipe *recipe, const bench_shape *shape
     uint64_t bytes = tensor_bytes(&recipe->k, &c, shape->kv_heads, shape->k_dim) +
                      tensor_bytes(&recipe->v, &c, shape->kv_heads, shape->v_dim);
     if (c.salient != 0u) { /* classes are stored apart: each token's position */
-        bytes += 4u * ((uint64_t)c.salient + c.regular);
+        bytes += recipe->k.salient != KVANT_CODEC_DROP ? 4u * (uint64_t)c.salient : 0u;
+        bytes += recipe->k.regular != KVANT_CODEC_DROP ? 4u * (uint64_t)c.regular : 0u;
     }
     return bytes;
 }

@@ -10,14 +10,23 @@
 
 /* ---- steps of an event ---- */
 
-/* Channel scales come first and are shared by both classes (ZipCache, algorithm 1). */
+static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index)
+{
+    return index >= 0 ? &layout->segments[index].at : NULL;
+}
+
+/* Channel scales come first and are shared by both classes (ZipCache, algorithm 1), as far as they
+ * have codes. */
 static kvant_status scale_channels(const kvant_place *place, const kvant_event *event,
-                                   const kvant_segment *segment, kvant_buffer *workspace,
-                                   uint32_t keys)
+                                   const int32_t indices[2], kvant_buffer *workspace, uint32_t keys)
 {
     const kvant_cache_desc *desc = &place->layout->desc;
+    const kvant_segment *segment = segment_at(place->layout, indices[0]);
+    if (segment == NULL || segment->k_codec == KVANT_CODEC_F16) {
+        segment = segment_at(place->layout, indices[1]);
+    }
     kvant_status status = KVANT_OK;
-    for (int i = 0; status == KVANT_OK && i < 2; i++) {
+    for (int i = 0; status == KVANT_OK && segment != NULL && i < 2; i++) {
         uint32_t offset = i == 0 ? segment->k_channel_scale : segment->v_channel_scale;
         if (offset == KVANT_NO_OFFSET) {
             continue;
@@ -38,38 +47,41 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     return status;
 }
 
-static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index)
-{
-    return index >= 0 ? &layout->segments[index].at : NULL;
-}
-
-/* The classes' lists of positions. */
-static kvant_status list_classes(const kvant_place *place, const kvant_event *event,
-                                 uint32_t salient, const int32_t indices[2],
-                                 kvant_buffer *workspace, uint32_t base, const kvant_workspace *w)
+/* The classes' lists of positions; a class that is evicted has none. */
+static kvant_status select_classes(const kvant_place *place, const kvant_event *event,
+                                   uint32_t salient, const int32_t indices[2],
+                                   kvant_buffer *workspace, uint32_t scores)
 {
     const kvant_layout *layout = place->layout;
-    kvant_context *context = place->cache->context;
-    if (layout->two_classes) {
-        const kvant_segment *hi = segment_at(layout, indices[0]);
-        const kvant_segment *lo = segment_at(layout, indices[1]);
-        kv_select_params p = {
-            .tokens = event->tokens,
-            .salient = salient,
-            .maps = layout->maps,
-            .scores_offset = base + (uint32_t)w->scores,
-            .first_position = event->first_position,
-            .salient_offset = hi != NULL ? place->base + hi->positions : 0u,
-            .salient_stride = hi != NULL ? hi->positions_head_stride : 0u,
-            .regular_offset = lo != NULL ? place->base + lo->positions : 0u,
-            .regular_stride = lo != NULL ? lo->positions_head_stride : 0u,
-            .classes_offset = KV_NO_OFFSET,
-        };
-        kvant_buffer *buffers[2] = {workspace, place->store};
-        return kvant_launch_kernel(context, KVANT_KERNEL_select, &p, buffers, 2);
+    uint32_t offsets[2] = {KV_NO_OFFSET, KV_NO_OFFSET};
+    uint32_t strides[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        const kvant_segment *at = segment_at(layout, indices[i]);
+        if (at != NULL) {
+            offsets[i] = place->base + at->positions + place->stream->used[indices[i]];
+            strides[i] = at->positions_head_stride;
+        }
     }
-    int32_t index = indices[0] >= 0 ? indices[0] : indices[1];
-    const kvant_segment *only = segment_at(layout, index);
+    kv_select_params p = {
+        .tokens = event->tokens,
+        .salient = salient,
+        .maps = layout->maps,
+        .scores_offset = scores,
+        .first_position = event->first_position,
+        .salient_offset = offsets[0],
+        .salient_stride = strides[0],
+        .regular_offset = offsets[1],
+        .regular_stride = strides[1],
+        .classes_offset = KV_NO_OFFSET,
+    };
+    kvant_buffer *buffers[2] = {workspace, place->store};
+    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_select, &p, buffers, 2);
+}
+
+/* The positions of the only class. */
+static kvant_status list_all(const kvant_place *place, const kvant_event *event, int32_t index)
+{
+    const kvant_segment *only = segment_at(place->layout, index);
     kv_positions_params p = {
         .offset = place->base + only->positions,
         .capacity = only->capacity,
@@ -78,7 +90,7 @@ static kvant_status list_classes(const kvant_place *place, const kvant_event *ev
         .first = event->first_position,
         .step = 1u,
     };
-    return kvant_launch_kernel(context, KVANT_KERNEL_positions, &p, &place->store, 1);
+    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_positions, &p, &place->store, 1);
 }
 
 /* One class of one tensor into its segment. */
@@ -90,13 +102,14 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
     const kvant_cache_desc *desc = &layout->desc;
     const kvant_segment *at = segment_at(layout, index);
     uint32_t scale = is_value ? at->v_channel_scale : at->k_channel_scale;
+    uint32_t used = place->stream->used[index];
     kv_quantize_params p = {
         .source = is_value ? event->v_view : event->k_view,
-        .indices_offset = layout->two_classes ? place->base + at->positions : KV_NO_OFFSET,
+        .indices_offset = layout->two_classes ? place->base + at->positions + used : KV_NO_OFFSET,
         .indices_head = at->positions_head_stride,
         .index_base = event->first_position,
         .tokens = tokens,
-        .token = place->stream->used[index],
+        .token = used,
         .capacity = at->capacity,
         .heads = desc->kv_heads,
         .dim = is_value ? desc->v_dim : desc->k_dim,
@@ -121,33 +134,38 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     kvant_stream *stream = place->stream;
     uint32_t salient = kvant_salient_tokens(&layout->desc.recipe, event->tokens);
     uint32_t keys = workspace_base + (uint32_t)layout_of->keys;
-    int32_t indices[2] = {kvant_find_segment(layout, KVANT_CLASS_SALIENT, stream->events),
-                          kvant_find_segment(layout, KVANT_CLASS_REGULAR, stream->events)};
-    uint32_t counts[2] = {salient, event->tokens - salient};
-    const kvant_segment *any = segment_at(layout, indices[0] >= 0 ? indices[0] : indices[1]);
+    const int32_t indices[2] = {kvant_find_segment(layout, KVANT_CLASS_SALIENT, stream->events),
+                                kvant_find_segment(layout, KVANT_CLASS_REGULAR, stream->events)};
+    const uint32_t counts[2] = {salient, event->tokens - salient};
 
     /* 1. Channel scales */
-    kvant_status status = scale_channels(place, event, any, workspace, keys);
+    kvant_status status = scale_channels(place, event, indices, workspace, keys);
     /* 2. Scores and classes */
     if (status == KVANT_OK && layout->two_classes) {
         status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);
+        if (status == KVANT_OK) {
+            status = select_classes(place, event, salient, indices, workspace,
+                                    workspace_base + (uint32_t)layout_of->scores);
+        }
     }
-    if (status == KVANT_OK) {
-        status = list_classes(place, event, salient, indices, workspace, workspace_base, layout_of);
-    }
-    /* 3. Codes of each class */
-    for (int i = 0; i < 4; i++) {
-        int class_index = i / 2;
-        if (status == KVANT_OK && counts[class_index] != 0) {
-            status = quantize_class(place, event, i % 2 != 0, indices[class_index],
-                                    counts[class_index], workspace, keys);
+    /* 3. Codes of each class, or rows that stay f16 */
+    for (int i = 0; i < 2 && status == KVANT_OK; i++) {
+        if (counts[i] == 0 || indices[i] < 0) {
+            continue;
+        }
+        if (!layout->two_classes) {
+            status = list_all(place, event, indices[i]);
+        }
+        for (int tensor = 0; tensor < 2 && status == KVANT_OK; tensor++) {
+            status =
+                quantize_class(place, event, tensor != 0, indices[i], counts[i], workspace, keys);
         }
     }
     if (status != KVANT_OK) {
         return status;
     }
     for (int i = 0; i < 2; i++) {
-        if (counts[i] != 0) {
+        if (counts[i] != 0 && indices[i] >= 0) {
             uint32_t stored = (counts[i] + KV_TOKEN_QUAD - 1u) / KV_TOKEN_QUAD * KV_TOKEN_QUAD;
             stream->used[indices[i]] += stored;
         }

@@ -281,9 +281,12 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_prompt
     }
     kvant_workspace w = kvant_workspace_of(place->layout, tokens, event.probes);
     kvant_buffer *workspace = NULL;
-    kvant_status status = w.words > UINT32_MAX / 4u
-                              ? kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large")
-                              : kvant_buffer_create(cache->context, w.words * 4u, &workspace);
+    kvant_status status = KVANT_OK;
+    if (w.words > UINT32_MAX / 4u) {
+        status = kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large");
+    } else if (w.words != 0) {
+        status = kvant_buffer_create(cache->context, w.words * 4u, &workspace);
+    }
     if (status == KVANT_OK && !is_strict(place->layout)) {
         status = count_non_finite(place, pair, first, tokens, KVANT_STATUS_SANITISED);
     }
@@ -388,9 +391,8 @@ kvant_status kvant_cache_compress(kvant_cache *cache, uint32_t layer, uint32_t s
     if (status != KVANT_OK) {
         return status;
     }
-    const kvant_recipe *recipe = &place.layout->desc.recipe;
     while (status == KVANT_OK && !place.layout->is_f16 &&
-           place.stream->window_count >= recipe->window + recipe->period) {
+           place.stream->window_count >= place.layout->window_limit) {
         status = kvant_compress_window(&place);
     }
     if (status == KVANT_OK) {

@@ -41,6 +41,7 @@ void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out
     if (recent == 0 && recipe->probes_recent > 0.0) {
         recent = 1;
     }
+    recent = recent > recipe->probes_newest ? recent : recipe->probes_newest;
     uint32_t random = (uint32_t)floor(recipe->probes_random * (double)rows + 1e-6);
     if (random == 0 && recent == 0) {
         random = 1;
@@ -137,6 +138,22 @@ static uint32_t alignment_of(const kvant_recipe *recipe)
     return alignment;
 }
 
+/* Whether events cannot share a segment: a group is all of one, or would begin where the class before
+ * it ended. */
+static bool fills_per_event(const kvant_recipe *recipe)
+{
+    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
+    for (int i = 0; i < 2; i++) {
+        if (rules[i]->grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
+            rules[i]->transform == KVANT_TRANSFORM_CST ||
+            (rules[i]->grouping == KVANT_GROUPING_CHANNEL_TOKENS &&
+             kvant_recipe_has_two_classes(recipe))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void decide_policy(kvant_layout *layout)
 {
     const kvant_cache_desc *desc = &layout->desc;
@@ -152,6 +169,9 @@ static void decide_policy(kvant_layout *layout)
     }
     layout->two_classes = kvant_recipe_has_two_classes(recipe);
     layout->needs_attention = kvant_recipe_needs_attention(recipe);
+    layout->is_evicting =
+        !layout->two_classes &&
+        (recipe->salient_share > 0.0 ? recipe->k.salient : recipe->k.regular) == KVANT_CODEC_DROP;
     layout->maps = layout->two_classes && recipe->heads == KVANT_HEADS_GROUP ? desc->kv_heads : 1u;
     if (layout->is_f16) {
         layout->alignment = 1;
@@ -164,12 +184,12 @@ static void decide_policy(kvant_layout *layout)
         layout->has_codebooks |= kv_codec_has_codebook((uint32_t)rules[i]->regular) != 0u ||
                                  kv_codec_has_codebook((uint32_t)rules[i]->salient) != 0u;
     }
-    layout->per_event =
-        layout->two_classes || recipe->k.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
-        recipe->v.grouping == KVANT_GROUPING_CHANNEL_SEGMENT ||
-        recipe->k.transform == KVANT_TRANSFORM_CST || recipe->v.transform == KVANT_TRANSFORM_CST;
-    layout->alignment = layout->per_event ? 1u : alignment_of(recipe);
-    layout->window_limit = recipe->window + recipe->period;
+    layout->per_event = fills_per_event(recipe);
+    layout->alignment = 1u;
+    if (!layout->per_event && !layout->two_classes && !layout->is_evicting) {
+        layout->alignment = alignment_of(recipe);
+    }
+    layout->window_limit = recipe->period != 0 ? recipe->window + recipe->period : UINT32_MAX;
 
     /* after a prompt the window holds its length and what rounding left; then decode adds to it */
     uint64_t most = (uint64_t)recipe->window + layout->alignment - 1u + desc->decode_tokens;
@@ -177,7 +197,10 @@ static void decide_policy(kvant_layout *layout)
         most = layout->window_limit;
     }
     layout->window_capacity = quad(kv_min_u32((uint32_t)most, total));
-    layout->events = 1u + (desc->decode_tokens + layout->alignment - 1u) / recipe->period;
+    layout->events = 1u;
+    if (recipe->period != 0) {
+        layout->events += (desc->decode_tokens + layout->alignment - 1u) / recipe->period;
+    }
     if (layout->needs_attention && layout->events > 1u) {
         uint32_t random;
         uint32_t recent;
@@ -186,8 +209,9 @@ static void decide_policy(kvant_layout *layout)
     }
 }
 
+/* `capacity` is `tokens`, with the padding of each event that appends to the segment. */
 static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t event,
-                        uint32_t tokens)
+                        uint32_t tokens, uint32_t capacity)
 {
     if (tokens == 0) {
         return;
@@ -197,7 +221,7 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
     *segment =
         (kvant_planned_segment){.token_class = token_class, .event = event, .tokens = tokens};
     segment->at = (kvant_segment){
-        .capacity = quad(tokens),
+        .capacity = capacity,
         .k_codec = KVANT_CODEC_F16,
         .v_codec = KVANT_CODEC_F16,
         .k_channel_scale = KVANT_NO_OFFSET,
@@ -207,6 +231,8 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
         bool salient = token_class == KVANT_CLASS_SALIENT;
         segment->at.k_codec = salient ? recipe->k.salient : recipe->k.regular;
         segment->at.v_codec = salient ? recipe->v.salient : recipe->v.regular;
+    }
+    if (segment->at.k_codec != KVANT_CODEC_F16) {
         segment->at.k_grouping = recipe->k.grouping;
         segment->at.k_group_length = recipe->k.group_length;
         segment->at.v_grouping = recipe->v.grouping;
@@ -214,6 +240,29 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
     }
     layout->max_splits +=
         (uint32_t)((segment->at.capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
+}
+
+/* The compressed segments of an event, or of all of them. A class that is evicted has none. */
+static void add_compressed(kvant_layout *layout, uint32_t event)
+{
+    const kvant_recipe *recipe = &layout->desc.recipe;
+    const kvant_class classes[2] = {KVANT_CLASS_SALIENT, KVANT_CLASS_REGULAR};
+    const kvant_codec codecs[2] = {recipe->k.salient, recipe->k.regular};
+    uint32_t prompt =
+        event == 0 ? kvant_prefill_compressed(layout, layout->desc.prefill_tokens) : 0;
+    uint32_t periods = event != 0 ? 1u : layout->per_event ? 0u : layout->events - 1u;
+    for (int i = 0; i < 2; i++) {
+        uint32_t of_prompt = kvant_salient_tokens(recipe, prompt);
+        uint32_t of_period = kvant_salient_tokens(recipe, recipe->period);
+        if (classes[i] == KVANT_CLASS_REGULAR) {
+            of_prompt = prompt - of_prompt;
+            of_period = recipe->period - of_period;
+        }
+        if (codecs[i] != KVANT_CODEC_DROP) {
+            add_segment(layout, classes[i], event, of_prompt + periods * of_period,
+                        quad(of_prompt) + periods * quad(of_period));
+        }
+    }
 }
 
 static kvant_status list_segments(kvant_host *host, kvant_layout *layout)
@@ -235,23 +284,24 @@ static kvant_status list_segments(kvant_host *host, kvant_layout *layout)
         uint32_t total = desc->prefill_tokens + desc->decode_tokens;
         if (recipe->sinks != 0) {
             layout->sink_segment = 0;
-            add_segment(layout, KVANT_CLASS_SINK, 0, kv_min_u32(recipe->sinks, total));
+            uint32_t sinks = kv_min_u32(recipe->sinks, total);
+            add_segment(layout, KVANT_CLASS_SINK, 0, sinks, quad(sinks));
         }
         layout->first_compressed = layout->segment_count;
         for (uint32_t event = 0; event < own_events; event++) {
-            uint32_t tokens = event == 0 ? kvant_prefill_compressed(layout, desc->prefill_tokens)
-                                         : recipe->period;
-            if (!layout->per_event) {
-                tokens += (layout->events - 1u) * recipe->period;
-            }
-            uint32_t salient = kvant_salient_tokens(recipe, tokens);
-            add_segment(layout, KVANT_CLASS_SALIENT, event, salient);
-            add_segment(layout, KVANT_CLASS_REGULAR, event, tokens - salient);
+            add_compressed(layout, event);
         }
     }
     if (layout->window_capacity != 0) {
         layout->window_segment = (int32_t)layout->segment_count;
-        add_segment(layout, KVANT_CLASS_WINDOW, 0, layout->window_capacity);
+        add_segment(layout, KVANT_CLASS_WINDOW, 0, layout->window_capacity,
+                    layout->window_capacity);
+    }
+    if (layout->segment_count == 0) {
+        kvant_release(host, layout->segments);
+        layout->segments = NULL;
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "the recipe keeps no token of such a cache: it needs a window or sinks");
     }
     return KVANT_OK;
 }
@@ -303,7 +353,9 @@ static void place_positions(kvant_layout *layout, placer *p, uint64_t *maps)
     layout->positions_offset = (uint32_t)p->next;
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_segment *at = &layout->segments[i].at;
-        bool per_head = layout->maps > 1u && at->k_codec != KVANT_CODEC_F16;
+        bool per_head =
+            layout->maps > 1u && (layout->segments[i].token_class == KVANT_CLASS_SALIENT ||
+                                  layout->segments[i].token_class == KVANT_CLASS_REGULAR);
         at->positions_head_stride = per_head ? at->capacity : 0u;
         at->positions = place(p, (uint64_t)at->capacity * (per_head ? layout->maps : 1u), maps);
     }
@@ -434,6 +486,9 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
     placer p = {0, 0};
     uint64_t count = 0;
     kvant_workspace w = {0};
+    if (layout->is_evicting) {
+        return w;
+    }
     w.keys = place(&p, channels * 2u, &count);
     if (layout->needs_attention) {
         w.probes = place(&p, probes, &count);

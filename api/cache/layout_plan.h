@@ -58,9 +58,10 @@ typedef struct {
     uint32_t signs[8];       /* of the rotation, a bit a channel */
     uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
     bool has_codebooks;      /* some codec has one: another attention kernel */
+    bool is_evicting;        /* whatever leaves the window or a prompt is evicted */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */
-    uint32_t alignment; /* tokens to which a growing segment's events are rounded down */
+    uint32_t alignment; /* tokens to which a prompt's event is rounded down */
     uint32_t events;    /* compression events that a sequence can have, the prompt's included */
     uint32_t window_limit;    /* tokens in the window when a period has to leave */
     uint32_t window_capacity; /* slots of the ring; 0: no window */

@@ -179,6 +179,57 @@ static const kvant_named_recipe named[] = {
                KVANT_TRANSFORM_NONE},
          .period = 32,
      }},
+    {"streaming",
+     "StreamingLLM: 4 sinks and a sliding window, all else evicted",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {.regular = KVANT_CODEC_DROP},
+         .v = {.regular = KVANT_CODEC_DROP},
+         .window = 252,
+         .period = 4,
+         .sinks = 4,
+     }},
+    {"h2o",
+     "H2O: 20 % heavy hitters by accumulated attention and a window f16, the rest evicted",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {.regular = KVANT_CODEC_DROP, .salient = KVANT_CODEC_F16},
+         .v = {.regular = KVANT_CODEC_DROP, .salient = KVANT_CODEC_F16},
+         .window = 64,
+         .period = 32,
+         .salient_share = 0.2,
+         .probes_random = 1.0,
+         .normaliser = KVANT_NORMALISER_NONE,
+         .heads = KVANT_HEADS_GROUP,
+     }},
+    {"snapkv",
+     "SnapKV: of a prompt its last 32 tokens and the 25 % that these attend to most, f16",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {.regular = KVANT_CODEC_DROP, .salient = KVANT_CODEC_F16},
+         .v = {.regular = KVANT_CODEC_DROP, .salient = KVANT_CODEC_F16},
+         .window = 32,
+         .salient_share = 0.25,
+         .normaliser = KVANT_NORMALISER_NONE,
+         .heads = KVANT_HEADS_GROUP,
+         .pooling = KVANT_POOLING_MEAN,
+         .pool_tokens = 5,
+         .probes_newest = 32,
+     }},
+    {"mikv",
+     "MiKV: 20 % of the tokens by accumulated attention f16, the rest 2 bit a token",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_F16, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_F16, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+         .salient_share = 0.2,
+         .probes_random = 1.0,
+         .normaliser = KVANT_NORMALISER_NONE,
+         .heads = KVANT_HEADS_GROUP,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
@@ -200,7 +251,12 @@ const char *kvant_recipe_summary(uint32_t index)
 
 bool kvant_recipe_is_f16(const kvant_recipe *recipe)
 {
-    return recipe->k.regular == KVANT_CODEC_F16;
+    return recipe->k.regular == KVANT_CODEC_F16 && recipe->salient_share == 0.0;
+}
+
+bool kvant_rule_has_codes(const kvant_tensor_rule *rule)
+{
+    return kvant_is_quantized_codec(rule->regular) || kvant_is_quantized_codec(rule->salient);
 }
 
 bool kvant_recipe_has_two_classes(const kvant_recipe *recipe)
@@ -215,17 +271,22 @@ static kvant_status bad(const char *what, const char *reason)
     return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "recipe: %s %s", what, reason);
 }
 
+static bool is_class_codec(kvant_codec codec)
+{
+    return codec == KVANT_CODEC_F16 || codec == KVANT_CODEC_DROP || kvant_is_quantized_codec(codec);
+}
+
 static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, bool has_salient)
 {
-    if (rule->regular != KVANT_CODEC_F16 && !kvant_is_quantized_codec(rule->regular)) {
+    if (!is_class_codec(rule->regular)) {
         return bad(what, "has no known codec");
     }
     if (has_salient != (rule->salient != KVANT_CODEC_NONE)) {
         return bad(what, has_salient ? "needs a codec for salient tokens"
                                      : "has a codec for salient tokens, but salient is 0");
     }
-    if (has_salient && !kvant_is_quantized_codec(rule->salient)) {
-        return bad(what, "has no integer codec for salient tokens");
+    if (has_salient && !is_class_codec(rule->salient)) {
+        return bad(what, "has no known codec for salient tokens");
     }
     if ((uint32_t)rule->grouping > KV_GROUP_CHANNEL_SEGMENT) {
         return bad(what, "has no known grouping");
@@ -237,6 +298,10 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
     if ((uint32_t)rule->transform > KVANT_TRANSFORM_ROTATE) {
         return bad(what, "has no known transform");
     }
+    if (!kvant_rule_has_codes(rule) &&
+        (rule->grouping != KVANT_GROUPING_TOKEN || rule->transform != KVANT_TRANSFORM_NONE)) {
+        return bad(what, "is f16 or dropped, which takes no grouping or transform");
+    }
     if (rule->transform == KVANT_TRANSFORM_CST &&
         kv_is_channelwise((uint32_t)rule->grouping) != 0u) {
         return bad(what, "has channel scales (cst) and parameters per channel; choose one");
@@ -244,20 +309,21 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
     return KVANT_OK;
 }
 
+/* A token is f16 or gone as a whole. */
+static kvant_status check_class(const char *what, kvant_codec k, kvant_codec v)
+{
+    if ((k == KVANT_CODEC_F16) != (v == KVANT_CODEC_F16)) {
+        return bad(what, "must be f16 in k and v, or in neither");
+    }
+    if ((k == KVANT_CODEC_DROP) != (v == KVANT_CODEC_DROP)) {
+        return bad(what, "must be dropped in k and v, or in neither");
+    }
+    return KVANT_OK;
+}
+
 static kvant_status check_f16(const kvant_recipe *recipe)
 {
-    const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
-    for (int i = 0; i < 2; i++) {
-        if (rules[i]->regular != KVANT_CODEC_F16) {
-            return bad(i == 0 ? "k" : "v", "must be f16 where the other one is");
-        }
-        if (rules[i]->grouping != KVANT_GROUPING_TOKEN ||
-            rules[i]->transform != KVANT_TRANSFORM_NONE) {
-            return bad(i == 0 ? "k" : "v", "is f16, which takes no grouping or transform");
-        }
-    }
-    if (recipe->salient_share != 0.0 || recipe->window != 0 || recipe->period != 0 ||
-        recipe->sinks != 0) {
+    if (recipe->window != 0 || recipe->period != 0 || recipe->sinks != 0) {
         return bad("f16", "keeps every token: window, period, sinks and salient must be 0");
     }
     return KVANT_OK;
@@ -270,12 +336,12 @@ static bool is_share(double x)
 
 static kvant_status check_policy(const kvant_recipe *recipe)
 {
-    if (recipe->period == 0 || recipe->period % KV_TOKEN_QUAD != 0 ||
-        recipe->period > KVANT_RECIPE_MAX_TOKENS) {
-        return bad("period", "must be a multiple of 4, from 4 to 1048576");
+    if (recipe->period % KV_TOKEN_QUAD != 0 || recipe->period > KVANT_RECIPE_MAX_TOKENS) {
+        return bad("period", "must be a multiple of 4, up to 1048576");
     }
-    if (recipe->window > KVANT_RECIPE_MAX_TOKENS || recipe->sinks > KVANT_RECIPE_MAX_TOKENS) {
-        return bad("window or sinks", "exceed 1048576 tokens");
+    if (recipe->window > KVANT_RECIPE_MAX_TOKENS || recipe->sinks > KVANT_RECIPE_MAX_TOKENS ||
+        recipe->probes_newest > KVANT_RECIPE_MAX_TOKENS) {
+        return bad("window, sinks or newest", "exceed 1048576 tokens");
     }
     const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
     for (int i = 0; i < 2; i++) {
@@ -285,12 +351,14 @@ static kvant_status check_policy(const kvant_recipe *recipe)
         }
     }
     if (kvant_recipe_has_two_classes(recipe)) {
-        if (kvant_recipe_needs_attention(recipe) &&
+        if (kvant_recipe_needs_attention(recipe) && recipe->probes_newest == 0 &&
             recipe->probes_random + recipe->probes_recent <= 0.0) {
-            return bad("salient", "needs probe rows: random or recent above 0");
+            return bad("salient", "needs probe rows: random, recent or newest above 0");
         }
-        if (recipe->heads == KVANT_HEADS_GROUP && (recipe->k.grouping == KVANT_GROUPING_TOKEN ||
-                                                   recipe->v.grouping == KVANT_GROUPING_TOKEN)) {
+    }
+    for (int i = 0; i < 2 && kvant_recipe_has_two_classes(recipe); i++) {
+        if (recipe->heads == KVANT_HEADS_GROUP && kvant_rule_has_codes(rules[i]) &&
+            rules[i]->grouping == KVANT_GROUPING_TOKEN) {
             return bad("heads=group", "needs parameters per head, not the grouping token");
         }
     }
@@ -320,11 +388,14 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     if (status == KVANT_OK) {
         status = check_rule("v", &recipe->v, has_salient);
     }
+    if (status == KVANT_OK) {
+        status = check_class("each regular token", recipe->k.regular, recipe->v.regular);
+    }
+    if (status == KVANT_OK) {
+        status = check_class("each salient token", recipe->k.salient, recipe->v.salient);
+    }
     if (status != KVANT_OK) {
         return status;
     }
-    if (recipe->k.regular == KVANT_CODEC_F16 || recipe->v.regular == KVANT_CODEC_F16) {
-        return check_f16(recipe);
-    }
-    return check_policy(recipe);
+    return kvant_recipe_is_f16(recipe) ? check_f16(recipe) : check_policy(recipe);
 }

@@ -22,6 +22,7 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"fp4", KVANT_CODEC_FP4},
                                            {"mxfp4", KVANT_CODEC_MXFP4},
                                            {"nvfp4", KVANT_CODEC_NVFP4},
+                                           {"drop", KVANT_CODEC_DROP},
                                            {NULL, 0}};
 static const kvant_recipe_word transforms[] = {
     {"cst", KVANT_TRANSFORM_CST}, {"rot", KVANT_TRANSFORM_ROTATE}, {NULL, 0}};
@@ -41,7 +42,7 @@ typedef struct {
 
 static kvant_status expected(const cursor *c, size_t offset, const char *what)
 {
-    char names[400] = "";
+    char names[480] = "";
     for (uint32_t i = 0; kvant_recipe_name(i) != NULL; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i != 0 ? ", " : "",
@@ -114,19 +115,21 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
     int codec;
     if (!kvant_recipe_look_up(codecs, buffer, &codec)) {
         return expected(c, offset,
-                        "a codec: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4 or nvfp4");
+                        "a codec: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4, "
+                        "nvfp4 or drop");
     }
     rule.regular = (kvant_codec)codec;
     if (salient != NULL) {
         if (!kvant_recipe_look_up(codecs, salient, &codec)) {
-            return expected(c, offset + (size_t)(salient - buffer),
-                            "a codec for salient tokens: int2, int4, int8, int8s, nf4, fp4, mxfp4 "
-                            "or nvfp4");
+            return expected(
+                c, offset + (size_t)(salient - buffer),
+                "a codec for salient tokens: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4 "
+                "nvfp4 or drop");
         }
         rule.salient = (kvant_codec)codec;
     }
     if (grouping == NULL) {
-        if (rule.regular != KVANT_CODEC_F16) {
+        if (kvant_rule_has_codes(&rule)) {
             return expected(c, offset + strlen(value),
                             "\"/\" and a grouping: token, head, tok<n>, chan<n> or chan");
         }
@@ -152,8 +155,10 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     struct {
         const char *key;
         uint32_t *value;
-    } counts[] = {
-        {"window", &recipe->window}, {"period", &recipe->period}, {"sinks", &recipe->sinks}};
+    } counts[] = {{"window", &recipe->window},
+                  {"period", &recipe->period},
+                  {"sinks", &recipe->sinks},
+                  {"newest", &recipe->probes_newest}};
     struct {
         const char *key;
         double *value;
@@ -167,7 +172,7 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     if (strcmp(key, "v") == 0) {
         return parse_rule(c, offset, value, &recipe->v);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         uint64_t number;
         if (strcmp(key, counts[i].key) == 0) {
             if (!kvant_recipe_integer(value, KVANT_RECIPE_MAX_TOKENS, &number)) {
@@ -176,6 +181,8 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
             *counts[i].value = (uint32_t)number;
             return KVANT_OK;
         }
+    }
+    for (int i = 0; i < 3; i++) {
         if (strcmp(key, shares[i].key) == 0) {
             return kvant_recipe_number(value, 1.0, shares[i].value)
                        ? KVANT_OK
@@ -207,7 +214,7 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
         return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
     }
     return expected(c, 0,
-                    "one of k, v, window, period, sinks, salient, random, recent, norm, "
+                    "one of k, v, window, period, sinks, salient, random, recent, newest, norm, "
                     "heads, seed, pool, score, of, percentile, blend, budget");
 }
 
@@ -235,6 +242,16 @@ static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
     memcpy(key, item, length);
     key[length] = '\0';
     return parse_field(c, key, equals + 1, recipe);
+}
+
+/* The rule of the regular class alone. */
+static void forget_salient(kvant_tensor_rule *rule)
+{
+    bool had_codes = kvant_rule_has_codes(rule);
+    rule->salient = KVANT_CODEC_NONE;
+    if (had_codes && !kvant_rule_has_codes(rule)) {
+        *rule = (kvant_tensor_rule){.regular = rule->regular};
+    }
 }
 
 kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
@@ -273,8 +290,8 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
         recipe.period = kvant_recipe_is_f16(&recipe) ? 0 : 32;
     }
     if (recipe.salient_share == 0.0) { /* zipcache,salient=0 is its regular class alone */
-        recipe.k.salient = KVANT_CODEC_NONE;
-        recipe.v.salient = KVANT_CODEC_NONE;
+        forget_salient(&recipe.k);
+        forget_salient(&recipe.v);
     }
     kvant_recipe_score_defaults(&recipe);
     kvant_status status = kvant_recipe_check(&recipe);
@@ -289,11 +306,11 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
 static void print_rule(kvant_recipe_printer *p, const kvant_tensor_rule *rule)
 {
     kvant_recipe_write(p, "%s", kvant_recipe_name_of(codecs, (int)rule->regular));
-    if (rule->regular == KVANT_CODEC_F16) {
-        return;
-    }
     if (rule->salient != KVANT_CODEC_NONE) {
         kvant_recipe_write(p, "+%s", kvant_recipe_name_of(codecs, (int)rule->salient));
+    }
+    if (!kvant_rule_has_codes(rule)) {
+        return;
     }
     static const char *const forms[] = {"/token", "/head", "/tok", "/chan", "/chan"};
     kvant_recipe_write(p, "%s", forms[rule->grouping]);
@@ -317,7 +334,7 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
-           kvant_recipe_same_score(a, b);
+           a->probes_newest == b->probes_newest && kvant_recipe_same_score(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -355,6 +372,9 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
     }
     if (recipe->probes_recent > 0.0) {
         kvant_recipe_write_number(&p, "recent", recipe->probes_recent);
+    }
+    if (recipe->probes_newest != 0) {
+        kvant_recipe_write(&p, ",newest=%" PRIu32, recipe->probes_newest);
     }
     if (recipe->normaliser != KVANT_NORMALISER_NONE) {
         kvant_recipe_write(&p, ",norm=%s",

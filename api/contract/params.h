@@ -124,7 +124,7 @@ KV_STRUCT_BEGIN(kv_positions_params)
     kv_u32 step; /* 1; or 0 to write KV_POSITION_INVALID */
 KV_STRUCT_END(kv_positions_params)
 
-/* extrema, encode, encode_codebook: one tensor (K or V) of a compression event. The event's token i is row
+/* extrema, encode, encode_codebook, gather: one tensor (K or V) of a compression event. The event's token i is row
  * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
  * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head. */
 KV_STRUCT_BEGIN(kv_quantize_params)
@@ -284,7 +284,7 @@ KV_STRUCT_END(kv_ranks_params)
 
 /* select: the `salient` tokens with the largest (score, position) of each of `maps` score rows;
  * the first `forced_first` and last `forced_last` tokens count as the largest. Both lists come out
- * in ascending order of position. */
+ * in ascending order of position; one whose offset is KV_NO_OFFSET is left out. */
 KV_STRUCT_BEGIN(kv_select_params)
     kv_u32 tokens;
     kv_u32 salient;

@@ -93,6 +93,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_parameters:
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_encode_codebook:
+    case KVANT_KERNEL_gather:
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
     case KVANT_KERNEL_attention_codebook:

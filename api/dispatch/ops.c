@@ -37,6 +37,10 @@ static kvant_status find_extrema(kvant_context *context, kvant_work work,
 static kvant_status quantize(kvant_context *context, kvant_work work,
                              const kvant_op_buffers *buffers, const kv_quantize_params *p)
 {
+    kvant_buffer *encode[2] = {buffers->source, buffers->store};
+    if (p->codec == KV_CODEC_F16) {
+        return kvant_launch_as(context, work, KVANT_KERNEL_gather, p, encode, 2);
+    }
     kvant_status status = KVANT_OK;
     if (kv_groups_are_local(p->grouping) == 0u) {
         kv_parameters_params channels = {
@@ -52,7 +56,6 @@ static kvant_status quantize(kvant_context *context, kvant_work work,
                 kvant_launch_as(context, work, KVANT_KERNEL_parameters, &channels, parameters, 2);
         }
     }
-    kvant_buffer *encode[2] = {buffers->source, buffers->store};
     if (status == KVANT_OK) {
         kvant_kernel kernel = kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook
                                                                     : KVANT_KERNEL_encode;

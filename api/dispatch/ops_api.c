@@ -115,24 +115,24 @@ static kvant_status check_store(kvant_context *context, const kvant_quantize_des
 }
 
 static kvant_status check_quantize(kvant_context *context, const kvant_quantize_desc *desc,
-                                   kvant_tensor *source)
+                                   bool takes_f16, kvant_tensor *source)
 {
     if (context == NULL) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "context is NULL");
     }
     kvant_status status = kvant_require_alive(context);
     if (status == KVANT_OK) {
-        status = check_quantize_shape(desc, false);
+        status = check_quantize_shape(desc, takes_f16);
     }
     if (status == KVANT_OK) {
         kvant_shape shape = {1, desc->tokens, desc->heads, desc->dim};
         status = kvant_check_tensor(context, "source", &desc->source, shape, 0, source);
     }
-    if (status == KVANT_OK) {
+    if (status == KVANT_OK && desc->codec != KVANT_CODEC_F16) {
         status = kvant_check_words(context, "scratch", desc->scratch, 0,
                                    kvant_quantize_scratch_bytes(desc) / 4u);
     }
-    if (status == KVANT_OK && desc->scratch == desc->store) {
+    if (status == KVANT_OK && desc->codec != KVANT_CODEC_F16 && desc->scratch == desc->store) {
         status = kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "scratch and store are the same buffer");
     }
     return status;
@@ -162,7 +162,7 @@ static kv_quantize_params quantize_params(const kvant_quantize_desc *desc,
 kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_desc *desc)
 {
     kvant_tensor source;
-    kvant_status status = check_quantize(context, desc, &source);
+    kvant_status status = check_quantize(context, desc, false, &source);
     if (status != KVANT_OK) {
         return status;
     }
@@ -181,9 +181,9 @@ kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_de
 kvant_status kvant_quantize(kvant_context *context, const kvant_quantize_desc *desc)
 {
     kvant_tensor source;
-    kvant_status status = check_quantize(context, desc, &source);
+    kvant_status status = check_quantize(context, desc, true, &source);
     if (status == KVANT_OK) {
-        status = check_store(context, desc, true);
+        status = check_store(context, desc, desc->codec != KVANT_CODEC_F16);
     }
     if (status != KVANT_OK) {
         return status;
@@ -426,11 +426,11 @@ kvant_status kvant_select(kvant_context *context, const kvant_select_desc *desc)
     uint32_t regular = desc->tokens - desc->salient;
     status =
         kvant_check_words(context, "scores", desc->scores, 0, kvant_multiply(maps, desc->tokens));
-    if (status == KVANT_OK) {
+    if (status == KVANT_OK && desc->salient_list != KVANT_NO_OFFSET) {
         status = kvant_check_words(context, "lists (salient)", desc->lists, desc->salient_list,
                                    kvant_multiply(maps, desc->salient));
     }
-    if (status == KVANT_OK) {
+    if (status == KVANT_OK && desc->regular_list != KVANT_NO_OFFSET) {
         status = kvant_check_words(context, "lists (regular)", desc->lists, desc->regular_list,
                                    kvant_multiply(maps, regular));
     }

@@ -49,6 +49,12 @@ static uint64_t encode_items(const kv_quantize_params *p, uint32_t lanes)
     return KV_IS_NARROW(lanes) ? tiles : tiles * lanes;
 }
 
+static uint64_t gather_items(const kv_quantize_params *p, uint32_t lanes)
+{
+    uint64_t rows = divide_up(p->tokens, KV_TOKEN_QUAD) * KV_TOKEN_QUAD * p->heads;
+    return rows * (KV_IS_NARROW(lanes) ? 1u : columns_of(p->dim));
+}
+
 static uint64_t append_items(const kv_append_params *p, uint32_t lanes)
 {
     uint64_t columns = columns_of(p->k_dim) + columns_of(p->v_dim);
@@ -109,6 +115,8 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_encode_codebook:
         return encode_items(params, lanes);
+    case KVANT_KERNEL_gather:
+        return gather_items(params, lanes);
     case KVANT_KERNEL_dequantize: {
         const kv_dequantize_params *p = params;
         return (uint64_t)p->tokens * p->heads * (p->dim / 2u);

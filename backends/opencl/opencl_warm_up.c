@@ -32,8 +32,10 @@ static void make_empty(kvant_kernel kernel, any_params *params)
     *params = (any_params){0};
     switch (kernel) {
     case KVANT_KERNEL_encode:
+    case KVANT_KERNEL_gather:
     case KVANT_KERNEL_encode_codebook:
-        params->encode.codec = kernel == KVANT_KERNEL_encode ? KV_CODEC_INT8 : KV_CODEC_NF4;
+        params->encode.codec =
+            kernel == KVANT_KERNEL_encode_codebook ? KV_CODEC_NF4 : KV_CODEC_INT8;
         params->encode.heads = 1;
         params->encode.dim = 8;
         break;

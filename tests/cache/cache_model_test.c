@@ -24,7 +24,7 @@ static double nmse_of(const scenario *s, const scenario_result *result)
     double error = 0.0;
     double power = 0.0;
     double expected[256];
-    const literal_model model = {s->q_heads, s->kv_heads, s->k_dim, s->v_dim, given, s};
+    const literal_model model = {s->q_heads, s->kv_heads, s->k_dim, s->v_dim, given, s, NULL};
     double *weights = calloc(s->prefill + s->decode, sizeof *weights);
     assert_non_null(weights);
     const float *got = result->outputs;

@@ -38,6 +38,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(append)                                                                                      \
     X(rotate)                                                                                      \
     X(quantize)                                                                                    \
+    X(gather)                                                                                      \
     X(saliency)                                                                                    \
     X(scores)                                                                                      \
     X(select)                                                                                      \

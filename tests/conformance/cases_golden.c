@@ -169,6 +169,34 @@ static void produce_rotate(kvant_trial *t, uint32_t variant, char *text, size_t 
     append_words(text, size, "v", &target->words[at + 16u], 24u);
 }
 
+/* Rows 0, 3 and 5 of 6, and the padding after them. */
+static void produce_gather(kvant_trial *t, uint32_t variant, char *text, size_t size)
+{
+    kvant_trial_buffer *source = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *store = kvant_trial_add_buffer(t);
+    kv_quantize_params p = {.tokens = 3u,
+                            .token = 4u,
+                            .capacity = 8u,
+                            .heads = 2u,
+                            .dim = 8u,
+                            .codec = KV_CODEC_F16,
+                            .is_value = variant,
+                            .index_base = 7u,
+                            .channel_scale_offset = KV_NO_OFFSET};
+    p.source =
+        kvant_add_tensor(t, source, KVANT_VIEW_PACKED, KV_DTYPE_F32, 6u, 2u, 8u, KVANT_INPUT_ZERO);
+    fill_golden(source, &p.source, 6u, 2u, 8u);
+    p.indices_offset = kvant_trial_region(t, store, 3u);
+    p.codes_offset = kvant_trial_region(t, store, 64u);
+    kvant_trial_fill(store, p.codes_offset, 64u, 0u);
+    static const kv_u32 rows[3] = {0u, 3u, 5u};
+    for (kv_u32 i = 0; i < 3u; i++) {
+        store->words[p.indices_offset + i] = p.index_base + rows[i];
+    }
+    kvant_trial_device_only(t, KVANT_KERNEL_gather, &p, (kvant_trial_buffer *[]){source, store});
+    append_words(text, size, "rows", &store->words[p.codes_offset], 64u);
+}
+
 /* ---- attention ----------------------------------------------------------------------------- */
 
 #define GOLDEN_REGION_WORDS 512u
@@ -324,6 +352,7 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
     }
     each(user, &(kvant_golden){"append/f16", produce_append, 0u});
     each(user, &(kvant_golden){"rotate/f16", produce_rotate, 0u});
+    each(user, &(kvant_golden){"gather/f16", produce_gather, 0u});
     static const char *const attention_names[] = {"attention/kivi2", "attention/zipcache4",
                                                   "attention/int8", "attention/nf4-fp4"};
     static const char *const saliency_names[] = {"saliency/sum", "saliency/causal",

@@ -9,6 +9,7 @@ typedef struct {
     kvant_score_kind kind;
     kv_u32 tokens, salient, forced_first, forced_last, maps;
     int has_classes;
+    int lists; /* bit 0: of the salient ones, bit 1: of the regular ones */
 } select_case;
 
 static void run_select(kvant_trial *t, const void *data)
@@ -34,6 +35,8 @@ static void run_select(kvant_trial *t, const void *data)
     }
     p.salient_offset = kvant_trial_region(t, store, c->maps * p.salient_stride);
     p.regular_offset = kvant_trial_region(t, store, c->maps * p.regular_stride);
+    p.salient_offset = (c->lists & 1) != 0 ? p.salient_offset : KV_NO_OFFSET;
+    p.regular_offset = (c->lists & 2) != 0 ? p.regular_offset : KV_NO_OFFSET;
     kvant_trial_launch(t, KVANT_KERNEL_select, &p, (kvant_trial_buffer *[]){scratch, store});
 }
 
@@ -56,12 +59,30 @@ void kvant_cases_select(kvant_case_sink *sink)
                                  .forced_first = forced[i % 5u][0],
                                  .forced_last = forced[i % 5u][1],
                                  .maps = 1u + i % 3u,
-                                 .has_classes = i % 4u != 1u};
+                                 .has_classes = i % 4u != 1u,
+                                 .lists = 3};
                 kvant_emit(sink, n == 5u || (n >= 8u && share == 3), run_select, &c,
                            "select/%s/tokens%u/salient%u/forced%u-%u/maps%u%s",
                            kvant_score_kind_name(c.kind), c.tokens, c.salient, c.forced_first,
                            c.forced_last, c.maps, c.has_classes ? "/classes" : "");
             }
+        }
+    }
+    /* a class that is evicted has no list */
+    for (int lists = 0; lists < 3; lists++) {
+        for (size_t n = 3; n < sizeof tokens / sizeof tokens[0]; n += 4) {
+            select_case c = {.kind = KVANT_SCORES_TIES,
+                             .tokens = tokens[n],
+                             .salient = tokens[n] / 3u,
+                             .maps = 1u + (uint32_t)n % 3u,
+                             .has_classes = lists == 0,
+                             .lists = lists};
+            kvant_emit(sink, n == 7u, run_select, &c, "select/ties/tokens%u/salient%u/maps%u/%s%s",
+                       c.tokens, c.salient, c.maps,
+                       lists == 0   ? "no-lists"
+                       : lists == 1 ? "no-regular"
+                                    : "no-salient",
+                       c.has_classes ? "/classes" : "");
         }
     }
 }

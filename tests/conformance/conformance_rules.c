@@ -33,6 +33,7 @@ static const word_rule word_rules[] = {
      "a code follows from the stored parameters through a correctly rounded reciprocal"},
     {"encode_codebook", KVANT_CASES_CODES,
      "a code is a count of thresholds, half-integers, that a rounded product is beyond"},
+    {"gather", KVANT_CASES_CODES, "conversion to f16 is an integer routine"},
     {"dequantize", KVANT_CASES_CODES, "one product and one sum, each rounded once"},
     {"quantize", KVANT_CASES_CODES, "each kernel of the chain is exact"},
     {"probe_rows", KVANT_CASES_SALIENCY, "Philox is integer arithmetic"},
@@ -112,6 +113,11 @@ static const prefix_rule prefix_rules[] = {
       "the inverse gives the row back",
       "each of log2(block) sums and one product rounds by 2^-24 of what it adds (docs/numerics.md, "
       "Rotation)"}},
+    {"oracle/gather/",
+     {KVANT_CASES_CODES,
+      "every stored half is the nearest finite one to the row that its list names",
+      "rows are looked up in the caller's tensor, a half is chosen by comparison in double "
+      "precision"}},
     {"oracle/quantize/",
      {KVANT_CASES_CODES,
       "codes are the nearest ones; each value is within half a step of its input, and the "

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../support/kept_tokens.h"
 #include "../support/literal_model.h"
 #include "../support/noise.h"
 #include "oracle.h"
@@ -19,6 +20,7 @@ typedef struct {
     const float *const *numbers; /* of K, V, Q */
     uint32_t layer;
     uint32_t life;
+    const unsigned char *kept; /* of all sequences at this time; NULL: every token */
 } stream;
 
 static uint32_t heads_of(const kvant_scenario *s, int tensor)
@@ -68,6 +70,13 @@ static double value_of(const void *self, literal_tensor tensor, uint32_t sequenc
 {
     const stream *at = self;
     return (double)at->numbers[tensor][index_of(at, (int)tensor, sequence, token, head, channel)];
+}
+
+static int is_kept(const void *self, uint32_t sequence, uint32_t kv_head, uint32_t token)
+{
+    const stream *at = self;
+    const kvant_scenario *s = at->scenario;
+    return at->kept[((size_t)sequence * s->kv_heads + kv_head) * tokens_of(s) + token] != 0;
 }
 
 void kvant_scenario_draw(kvant_trial *trial, const kvant_scenario *s, const float *numbers[3])
@@ -239,6 +248,14 @@ static void step(run *r, const stream *at, uint32_t sequences, uint32_t first)
            "buffer_read");
     result->count += rows * s->v_dim;
     result->lse_count += rows;
+    size_t bits = (size_t)s->kv_heads * tokens_of(s);
+    for (uint32_t sequence = 0; result->kept != NULL && sequence < sequences; sequence++) {
+        expect(r,
+               kept_tokens(r->cache, at->layer, sequence, tokens_of(s),
+                           &result->kept[result->kept_count]),
+               "kept_tokens");
+        result->kept_count += bits;
+    }
 }
 
 /* A life of the first `sequences` sequences in all layers. */
@@ -246,17 +263,25 @@ static void live(run *r, uint32_t life, uint32_t sequences)
 {
     const kvant_scenario *s = r->scenario;
     for (uint32_t layer = 0; layer < s->layers; layer++) {
-        stream at = {s, r->numbers, layer, life};
+        stream at = {s, r->numbers, layer, life, NULL};
         for (uint32_t sequence = 0; sequence < sequences; sequence++) {
             prompt(r, &at, sequence);
         }
     }
     for (uint32_t i = 0; i < s->steps; i++) {
         for (uint32_t layer = 0; layer < s->layers; layer++) {
-            stream at = {s, r->numbers, layer, life};
+            stream at = {s, r->numbers, layer, life, NULL};
             step(r, &at, sequences, s->prompt + i * s->chunk);
         }
     }
+}
+
+/* Whether the recipe has a class whose tokens go. */
+static int evicts(const kvant_scenario *s)
+{
+    kvant_recipe recipe;
+    return kvant_recipe_parse(s->recipe, &recipe) == KVANT_OK &&
+           (recipe.k.regular == KVANT_CODEC_DROP || recipe.k.salient == KVANT_CODEC_DROP);
 }
 
 void kvant_scenario_run(kvant_trial *trial, kvant_context *context, const char *who,
@@ -275,6 +300,11 @@ void kvant_scenario_run(kvant_trial *trial, kvant_context *context, const char *
         .lse = kvant_trial_memory(trial, rows, sizeof(float)),
     };
     begin_run(&r);
+    if (evicts(s)) {
+        size_t bits = (size_t)s->kv_heads * tokens_of(s);
+        result->kept = kvant_trial_memory(
+            trial, (size_t)s->steps * s->layers * (s->sequences + 1u) * bits, 1u);
+    }
     live(&r, 0u, s->sequences);
     expect(&r, kvant_cache_digest(r.cache, &result->digests[0]), "cache_digest");
     uint32_t expected = tokens_of(s);
@@ -303,7 +333,13 @@ static void compare_step(const kvant_scenario *s, const stream *at, uint32_t seq
                          uint32_t first, const kvant_scenario_result *result, double *weights,
                          comparison *c)
 {
-    const literal_model model = {s->q_heads, s->kv_heads, s->k_dim, s->v_dim, value_of, at};
+    const literal_model model = {s->q_heads,
+                                 s->kv_heads,
+                                 s->k_dim,
+                                 s->v_dim,
+                                 value_of,
+                                 at,
+                                 at->kept != NULL ? is_kept : NULL};
     double expected[256];
     for (uint32_t sequence = 0; sequence < sequences; sequence++) {
         for (uint32_t row = 0; row < s->chunk; row++) {
@@ -328,12 +364,14 @@ double kvant_scenario_distance(kvant_trial *trial, const kvant_scenario *s,
 {
     double *weights = kvant_trial_memory(trial, tokens_of(s), sizeof *weights);
     comparison c = {0};
+    const unsigned char *kept = result->kept;
     for (uint32_t life = 0; life < 2u; life++) {
         for (uint32_t i = 0; i < s->steps; i++) {
             for (uint32_t layer = 0; layer < s->layers; layer++) {
-                stream at = {s, numbers, layer, life};
-                compare_step(s, &at, life == 0u ? s->sequences : 1u, s->prompt + i * s->chunk,
-                             result, weights, &c);
+                uint32_t sequences = life == 0u ? s->sequences : 1u;
+                stream at = {s, numbers, layer, life, kept};
+                compare_step(s, &at, sequences, s->prompt + i * s->chunk, result, weights, &c);
+                kept += kept != NULL ? (size_t)sequences * s->kv_heads * tokens_of(s) : 0u;
             }
         }
     }

@@ -26,6 +26,9 @@ typedef struct {
     float *lse;          /* [step][layer][sequence][q_head][query] ... */
     size_t count;        /* outputs */
     size_t lse_count;
+    unsigned char *kept; /* [step][layer][sequence][kv_head][token] ...: 1 where a token was not
+                            evicted; NULL where none can be */
+    size_t kept_count;
 } kvant_scenario_result;
 
 /* The numbers that all runs and the model share: K, V and Q of all layers, sequences and tokens. */

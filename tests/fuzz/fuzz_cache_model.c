@@ -150,8 +150,8 @@ static void compare_sequence(const fuzz_attend *attend, const literal_model *mod
 void fuzz_compare(const fuzz_attend *attend, const float *outputs, const float *lse)
 {
     const kvant_cache_desc *desc = attend->desc;
-    const literal_model model = {desc->q_heads, desc->kv_heads, desc->k_dim,
-                                 desc->v_dim,   value_of,       attend};
+    const literal_model model = {desc->q_heads, desc->kv_heads, desc->k_dim, desc->v_dim,
+                                 value_of,      attend,         NULL};
     const size_t rows = (size_t)attend->queries * desc->q_heads;
     for (uint32_t i = 0; i < attend->sequences; i++) {
         compare_sequence(attend, &model, i, outputs + i * rows * desc->v_dim,

@@ -30,6 +30,7 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->salient_share == again.salient_share);
     FUZZ_CHECK(recipe->probes_random == again.probes_random);
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
+    FUZZ_CHECK(recipe->probes_newest == again.probes_newest);
     FUZZ_CHECK(recipe->normaliser == again.normaliser && recipe->heads == again.heads);
     kvant_recipe_print(&again, second, sizeof second);
     FUZZ_CHECK(strcmp(text, second) == 0);

@@ -20,10 +20,13 @@ typedef struct {
     double (*value)(const void *self, literal_tensor tensor, uint32_t sequence, uint32_t token,
                     uint32_t head, uint32_t channel);
     const void *self;
+    /* Whether token `token` of a KV head has not been evicted; NULL: none ever is. */
+    int (*is_kept)(const void *self, uint32_t sequence, uint32_t kv_head, uint32_t token);
 } literal_model;
 
-/* softmax(q K^T / sqrt(k_dim)) V of one query head over tokens 0 .. token, for the query of
- * `token`. `weights` has room for token + 1 numbers, `output` for v_dim. Returns the log-sum-exp. */
+/* softmax(q K^T / sqrt(k_dim)) V of one query head over what is kept of tokens 0 .. token, for the
+ * query of `token`. `weights` has room for token + 1 numbers, `output` for v_dim. Returns the log-sum-exp. Where
+ * nothing is kept the output is 0 and that minus infinity. */
 double literal_attend(const literal_model *model, uint32_t sequence, uint32_t token,
                       uint32_t q_head, double *weights, double *output);
 

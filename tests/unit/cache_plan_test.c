@@ -126,6 +126,38 @@ static void scores_have_limits(void **state)
     assert_non_null(strstr(kvant_last_message(), "outliers"));
 }
 
+/* Tokens that are evicted take no byte; f16 ones of a class take what they are. */
+static void classes_take_what_they_keep(void **state)
+{
+    (void)state;
+    const uint64_t token = (uint64_t)32 * 8 * 32 * 256 * 2; /* bytes of one in f16 */
+    kvant_cache_desc desc = paper_shape("streaming");
+    desc.decode_tokens = 200;
+    kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.codes == 0 && b.parameters == 0 && b.transient_bytes == 0);
+    assert_true(b.window == token * (4 + 252 + 4));
+
+    desc = paper_shape("h2o,window=0,salient=0.25"); /* all at once: no window at all */
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.codes == 0 && b.parameters == 0 && b.window == token * 210);
+    assert_true(b.ratio > 3.9 && b.ratio < 4.0); /* and a list of positions a head */
+
+    desc = paper_shape("k=int2+f16/head,v=int2+f16/head,salient=0.25,random=1");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.window == token * 210 && b.codes == token / 8 * 630);
+
+    desc = paper_shape("int4,period=0"); /* decoded tokens stay f16 */
+    desc.decode_tokens = 1000;
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.codes == token / 4 * 840);
+    assert_true(b.window >= token * 1000 && b.window <= token * 1004);
+
+    desc = paper_shape("k=drop,v=drop");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "keeps no token"));
+}
+
 static void bad_shapes_are_refused(void **state)
 {
     (void)state;
@@ -198,6 +230,7 @@ int main(void)
         cmocka_unit_test(f16_costs_what_it_should),
         cmocka_unit_test(a_budget_becomes_a_share),
         cmocka_unit_test(scores_have_limits),
+        cmocka_unit_test(classes_take_what_they_keep),
         cmocka_unit_test(bad_shapes_are_refused),
         cmocka_unit_test(devices_are_asked_first),
     };

@@ -34,6 +34,7 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_true(again.percentile == recipe->percentile);
     assert_true(again.blend == recipe->blend);
     assert_true(again.budget == recipe->budget);
+    assert_int_equal(again.probes_newest, recipe->probes_newest);
 }
 
 static void names_round_trip(void **state)
@@ -71,6 +72,14 @@ static void full_forms_round_trip(void **state)
         "zipcache,budget=3.25",
         "range,score=outliers,percentile=0.999,of=v",
         "zipcache,score=locality,random=0,recent=0",
+        "k=drop,v=drop,window=16,sinks=2,period=8",
+        "k=drop+f16,v=drop+f16,salient=0.5,newest=3,heads=group,period=0",
+        "k=int2+f16/head,v=int4+f16/token/cst,salient=0.25,random=1",
+        "k=f16+int4/chan,v=f16+int8/tok16,salient=0.5,recent=0.1",
+        "k=int4+drop/head,v=int8+drop/token,salient=0.5,recent=0.1",
+        "h2o,salient=0",
+        "mikv,salient=1,window=9",
+        "kivi2,period=0",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -134,7 +143,23 @@ static void nonsense_is_refused(void **state)
         {"int4,salient=0.5", KVANT_ERROR_INVALID_ARGUMENT, "salient"},
         {"zipcache,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},
         {"zipcache,heads=group", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
-        {"int4,period=0", KVANT_ERROR_INVALID_ARGUMENT, "period"},
+        {"int4,period=1048580", KVANT_ERROR_UNKNOWN_RECIPE, "1048576"},
+        {"k=drop,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "each regular token must be dropped"},
+        {"k=drop/head,v=drop", KVANT_ERROR_INVALID_ARGUMENT, "takes no grouping"},
+        {"k=drop+f16/head,v=drop+f16,salient=.5,random=1", KVANT_ERROR_INVALID_ARGUMENT,
+         "takes no grouping"},
+        {"k=int4+f16/head,v=int4+int8/head,salient=.5,random=1", KVANT_ERROR_INVALID_ARGUMENT,
+         "each salient token must be f16"},
+        {"k=int4+drop/head,v=int4+f16/head,salient=.5,random=1", KVANT_ERROR_INVALID_ARGUMENT,
+         "each salient token must be"},
+        {"k=int4+f16,v=int4+f16/head", KVANT_ERROR_UNKNOWN_RECIPE, "grouping"},
+        {"k=gone,v=gone", KVANT_ERROR_UNKNOWN_RECIPE, "drop"},
+        {"k=int4+gone/head,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "position 8"},
+        {"streaming,salient=0.5", KVANT_ERROR_INVALID_ARGUMENT, "codec for salient"},
+        {"h2o,random=0", KVANT_ERROR_INVALID_ARGUMENT, "newest"},
+        {"snapkv,newest=2000000", KVANT_ERROR_UNKNOWN_RECIPE, "1048576"},
+        {"mikv,k=int2+f16/token", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
+        {"f16,sinks=1", KVANT_ERROR_INVALID_ARGUMENT, "keeps every token"},
         {"zipcache,salient=0x1p-1", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
         {"zipcache,pool=7", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},
         {"zipcache,pool=avg", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},

@@ -53,7 +53,7 @@ typedef struct kvant_cache_bytes {
     uint64_t codes;      /* quantized codes */
     uint64_t parameters; /* scales, minima, channel scales */
     uint64_t maps;       /* positions of the tokens of each class; segment and split tables */
-    uint64_t window;     /* f16 tokens: window, sinks, or the whole cache; gathered probe queries */
+    uint64_t window;     /* f16 tokens: window, sinks, classes, the whole cache; gathered probe queries */
     uint64_t padding;    /* alignment, tokens rounded up to 4 */
     uint64_t scratch;    /* of attention and of decode-time compression, shared by all layers */
     uint64_t f16_bytes;  /* the same tokens in f16, with nothing else */

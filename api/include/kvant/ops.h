@@ -73,7 +73,8 @@ KVANT_API uint64_t kvant_quantize_param_words(const kvant_quantize_desc *desc);
 KVANT_API kvant_status kvant_channel_scale(kvant_context *context,
                                            const kvant_quantize_desc *desc) KVANT_CHECK_RESULT;
 
-/* Parameters, codes and packing. */
+/* Parameters, codes and packing. Codec f16 copies rows as halves, and takes no parameters, channel
+ * scales or scratch. */
 KVANT_API kvant_status kvant_quantize(kvant_context *context,
                                       const kvant_quantize_desc *desc) KVANT_CHECK_RESULT;
 
@@ -206,7 +207,7 @@ KVANT_API kvant_status kvant_add_ranks(kvant_context *context,
  *   scores       words [maps][tokens] at the start of the buffer
  *   forced_first, forced_last   first and last tokens that count as the largest
  *   salient_list, regular_list  word offsets in `lists`; a map takes `salient` (tokens - salient)
- *                words of each, ascending
+ *                words of each, ascending; KVANT_NO_OFFSET leaves a list out
  *   class_map    word offset in `scores`, behind them, of one bit a token (1: salient),
  *                ceil(tokens / 32) words a map; or KVANT_NO_OFFSET
  */

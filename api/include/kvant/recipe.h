@@ -22,6 +22,7 @@ typedef enum kvant_codec {
     KVANT_CODEC_INT4 = 4,
     KVANT_CODEC_INT8 = 8,
     KVANT_CODEC_INT8_SYMMETRIC = 9, /* "int8s": a scale per group, codes -127 .. 127 */
+    KVANT_CODEC_DROP = 10,         /* "drop": of a class, whose tokens are evicted. Never stored. */
     /* Codebooks of 16 levels, a scale per group; a value has the code of the level nearest to it */
     KVANT_CODEC_NF4 = 16,   /* "nf4": QLoRA's NormalFloat, in multiples of 1/127 */
     KVANT_CODEC_FP4 = 17,   /* "fp4": E2M1 */
@@ -86,7 +87,7 @@ typedef struct kvant_tensor_rule {
     kvant_codec regular; /* codec of regular tokens (of all compressed tokens where
                             salient_share is 0) */
     kvant_codec salient; /* codec of salient tokens; NONE where salient_share is 0 */
-    kvant_grouping grouping;
+    kvant_grouping grouping; /* of the integer codec or codecs; TOKEN where there is none */
     uint32_t group_length; /* of tok (8, 16 or a multiple of 32) and chan (a multiple of 32); else 0 */
     kvant_transform transform;
 } kvant_tensor_rule;
@@ -98,7 +99,8 @@ typedef struct kvant_recipe {
     kvant_tensor_rule v;
     /* 5. class policy */
     uint32_t window; /* newest tokens that always stay f16 */
-    uint32_t period; /* tokens that leave the window together, a multiple of 4 (and of chan) */
+    uint32_t period; /* tokens that leave the window together, a multiple of 4 (and of chan);
+                        0: none ever does, prompts alone are compressed */
     uint32_t sinks;  /* first tokens, which stay f16 for ever */
     double salient_share;  /* 0 .. 1 of the tokens that are compressed together */
     double probes_random;  /* share of rows probed at random */
@@ -114,6 +116,7 @@ typedef struct kvant_recipe {
     double blend;      /* weight of attention beside range or outliers, by ranks; 0: none */
     double budget; /* bits a value that a cache may take: salient_share is lowered until it does; 0:
                       no budget */
+    uint32_t probes_newest; /* newest rows that are probed, where they are more than probes_recent */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -121,7 +124,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -130,12 +133,12 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
 /*
  * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
  *
- *   k, v      CODEC[+SALIENT]/GROUPING[/TRANSFORM]  e.g. int2/chan32, int2+int4/token/cst, f16
- *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4;
- *             groupings token head tok<n> chan<n> chan;
- *             transforms cst rot
+ *   k, v      CODEC[+SALIENT][/GROUPING[/TRANSFORM]]  e.g. int2/chan32, int2+int4/token/cst, f16
+ *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 drop; groupings token head tok<n>
+ *             chan<n> chan, where a codec has codes; transforms cst rot. Of each class K and V are
+ *             both f16, both dropped, or neither.
  *   window, period, sinks   tokens            salient   share, 0 .. 1
- *   random, recent          shares of probe rows
+ *   random, recent          shares of probe rows      newest    probe rows, at least
  *   norm      none causal probes              heads     all group
  *   seed      number                            pool      none avg<n> max<n>
  *   score     attention range outliers locality of        k v kv
