@@ -186,6 +186,9 @@ static kv_view describe(kvant_view_kind layout, kv_u32 dtype, uint32_t rows, uin
     return view;
 }
 
+#define OCTET                                                                                      \
+    8u /* elements that kernels may read at once where all rows begin at multiples of it */
+
 static kv_view add_view(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_view_kind layout,
                         kv_u32 dtype, uint32_t rows, uint32_t heads, uint32_t dim, uint32_t padding)
 {
@@ -194,7 +197,9 @@ static kv_view add_view(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_vi
     uint32_t words = dtype == KV_DTYPE_F32 ? elements + padding : (elements + padding + 1u) / 2u;
     uint32_t base = kvant_trial_region(trial, buffer, words);
     view.offset = dtype == KV_DTYPE_F32 ? base : base * 2u;
-    if (layout == KVANT_VIEW_PADDED) {
+    if (padding == OCTET) {
+        view.offset = (view.offset + OCTET - 1u) / OCTET * OCTET;
+    } else if (layout == KVANT_VIEW_PADDED) {
         view.offset += padding;
     }
     return view;
@@ -204,7 +209,9 @@ kv_view kvant_add_tensor(kvant_trial *trial, kvant_trial_buffer *buffer, kvant_v
                          kv_u32 dtype, uint32_t rows, uint32_t heads, uint32_t dim,
                          kvant_input_kind kind)
 {
-    uint32_t padding = rows % 2u != 0u ? 1u : 4u; /* not at an even element; not at 16 bytes */
+    /* not at an even element; not at 16 bytes; in octets */
+    static const uint32_t paddings[] = {1u, 4u, OCTET};
+    uint32_t padding = paddings[(rows + dim / 8u) % 3u];
     kv_view view = add_view(trial, buffer, layout, dtype, rows, heads, dim, padding);
     for (uint32_t row = 0; row < rows; row++) {
         for (uint32_t head = 0; head < heads; head++) {
