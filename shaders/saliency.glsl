@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What saliency_rows and saliency_columns share: the exact scores of KV_ROWS probe rows of one KV
- * head and a few tokens a lane. The sibling of host_ref/saliency.h; expects the binding `scratch` and
- * the parameters.
+ * head and a few tokens a lane. The sibling of host_ref/saliency.h; expects the binding `scratch`, the
+ * parameters, and the products of saliency_products.glsl or saliency_dot.glsl.
  *
  * Pair i of a KV head is probe i / G, head i % G of the group. On wide work-groups the operands of
  * the pairs and a piece of the keys pass through shared memory, so that global reads are whole
@@ -22,14 +22,10 @@ const kv_u32 kv_dots_of_lane = KV_ROWS * kv_tokens_of_lane;
 #define KEY_STEP 8u
 #define KEY_STRIDE 9u
 
-shared ivec4 pair_operands[kv_is_wide ? KV_ROWS * KV_MAX_HEAD_DIM / 4u : 1u];
-shared kv_u32 key_words[kv_is_wide ? KV_LANES * KEY_STRIDE : 1u];
+#define KV_SIGNS 0x80808080u /* turns four codes of keys into signed bytes, codes less 128 */
 
-/* The four signed bytes of a word. */
-ivec4 kv_signed_bytes(kv_u32 word)
-{
-    return ivec4((uvec4(word) >> uvec4(0u, 8u, 16u, 24u)) & 255u ^ 128u) - 128;
-}
+shared kv_quad pair_operands[kv_is_wide ? KV_ROWS * KV_MAX_HEAD_DIM / 4u : 1u];
+shared kv_u32 key_words[kv_is_wide ? KV_LANES * KEY_STRIDE : 1u];
 
 /* The row of the per-row arrays that belongs to a pair. */
 kv_u32 kv_pair_item(kv_u32 kv_head, kv_u32 pair)
@@ -59,7 +55,7 @@ void kv_saliency_load_operands(kv_u32 kv_head, kv_u32 first)
             kv_u32 row = i / quads;
             kv_u32 pair = kv_min_u32(first + row, kv_pair_count() - 1u);
             kv_u32 at = p.operands_offset + kv_pair_item(kv_head, pair) * quads + i % quads;
-            pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + i % quads] = kv_signed_bytes(scratch[at]);
+            pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + i % quads] = kv_quad_of(scratch[at]);
         }
     }
 }
@@ -96,16 +92,15 @@ void kv_saliency_wide_dots(kv_u32 kv_head, kv_u32 first_token, kv_u32 end,
         barrier();
         for (kv_u32 word = 0u; word < words; word++) {
             kv_u32 key_word = key_words[KV_LANE * KEY_STRIDE + word];
-            ivec4 key = ivec4((uvec4(key_word) >> uvec4(0u, 8u, 16u, 24u)) & 255u) - 128;
+            kv_quad key = kv_quad_of(key_word ^ KV_SIGNS);
             for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-                ivec4 products = pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + step + word] * key;
-                dots[row] += products.x + products.y + products.z + products.w;
+                dots[row] += kv_dot(pair_operands[row * (KV_MAX_HEAD_DIM / 4u) + step + word], key);
             }
         }
     }
 }
 
-/* On a CPU: in floats, which hold every sum exactly, because its vectors multiply them faster. */
+/* On a CPU: several tokens a lane. */
 void kv_saliency_narrow_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_token, kv_u32 end,
                              out kv_i32 dots[kv_dots_of_lane])
 {
@@ -117,20 +112,19 @@ void kv_saliency_narrow_dots(kv_u32 kv_head, kv_u32 first_pair, kv_u32 first_tok
     for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
         keys_at[t] = codes + kv_min_u32(first_token + KV_LANE + t * KV_LANES, end - 1u) * quads;
     }
-    KV_EXACT kv_f32 sums[kv_dots_of_lane];
+    KV_EXACT kv_narrow_sum sums[kv_dots_of_lane];
     for (kv_u32 i = 0u; i < kv_dots_of_lane; i++) {
-        sums[i] = 0.0f;
+        sums[i] = kv_narrow_sum(0);
     }
     for (kv_u32 word = 0u; word < quads; word++) {
-        vec4 keys[kv_tokens_of_lane];
+        kv_narrow_quad keys[kv_tokens_of_lane];
         for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
-            keys[t] = vec4(kv_signed_bytes(scratch[keys_at[t] + word] ^ 0x80808080u));
+            keys[t] = kv_narrow_quad_of(scratch[keys_at[t] + word] ^ KV_SIGNS);
         }
         for (kv_u32 row = 0u; row < KV_ROWS; row++) {
-            vec4 query = vec4(kv_signed_bytes(scratch[operands[row] + word]));
+            kv_narrow_quad query = kv_narrow_quad_of(scratch[operands[row] + word]);
             for (kv_u32 t = 0u; t < kv_tokens_of_lane; t++) {
-                KV_EXACT vec4 products = query * keys[t];
-                KV_EXACT kv_f32 sum = (products.x + products.y) + (products.z + products.w);
+                KV_EXACT kv_narrow_sum sum = kv_narrow_dot(query, keys[t]);
                 sums[row * kv_tokens_of_lane + t] = sums[row * kv_tokens_of_lane + t] + sum;
             }
         }

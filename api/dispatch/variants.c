@@ -181,7 +181,10 @@ void kvant_variant_describe(uint32_t capabilities, kvant_variant_choice choice, 
     for (int i = 0; i < ROWS && used < size; i++) {
         const tuned_row *row = &table[i];
         uint32_t set = kvant_variant_set(row->kernel, capabilities, choice);
-        if ((set & (1u << row->variant)) == 0u) {
+        int is_taken = choice.is_forced
+                           ? is_possible(row, capabilities)
+                           : is_automatic(row, capabilities); /* by this row's backend */
+        if (!is_taken || (set & (1u << row->variant)) == 0u) {
             continue;
         }
         used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used != 0 ? ", " : "",

@@ -150,6 +150,7 @@ static uint32_t find_capabilities(const kvant_backend_device *device,
         device->instance.vk.vkGetPhysicalDeviceProperties2(device->physical, &properties);
         capabilities |= KVANT_CAPABILITY_INT8_DOT;
         if (!dot_products.integerDotProduct4x8BitPackedUnsignedAccelerated ||
+            !dot_products.integerDotProduct4x8BitPackedSignedAccelerated ||
             !dot_products.integerDotProduct4x8BitPackedMixedSignednessAccelerated) {
             capabilities |= KVANT_CAPABILITY_SLOW(KVANT_CAPABILITY_INT8_DOT);
         }

@@ -50,9 +50,9 @@ static void one_subgroup_takes_its_variant_for_any_number_of_rows(void **state)
     const uint32_t capability = KVANT_CAPABILITY_SUBGROUP_OF_8;
     assert_int_equal(of_rows(2, 1, capability, automatic), KVANT_VARIANT_subgroup);
     assert_int_equal(of_rows(16, 4, capability, automatic), KVANT_VARIANT_subgroup);
-    char text[64]; /* says what launches get: not dot, though this device could */
+    char text[64]; /* says what launches get: attention not dot, though this device could */
     kvant_variant_describe(capability | KVANT_CAPABILITY_INT8_DOT, automatic, text, sizeof text);
-    assert_string_equal(text, "attention=subgroup");
+    assert_string_equal(text, "attention=subgroup, saliency_rows=dot, saliency_columns=dot");
 }
 
 static void what_a_device_is_no_faster_for_is_taken_only_if_forced(void **state)
@@ -71,7 +71,7 @@ static void what_a_device_is_no_faster_for_is_taken_only_if_forced(void **state)
     kvant_variant_describe(slow, automatic, text, sizeof text);
     assert_string_equal(text, "baseline");
     kvant_variant_describe(slow, dot, text, sizeof text);
-    assert_string_equal(text, "attention=dot");
+    assert_string_equal(text, "attention=dot, saliency_rows=dot, saliency_columns=dot");
 }
 
 static void a_forced_variant_is_taken_by_the_kernels_that_have_it(void **state)
