@@ -13,3 +13,8 @@ KV_PARAMS(kv_saliency_params);
 
 #include "saliency_products.glsl"
 #include "saliency_columns.glsl"
+
+void main()
+{
+    sum_columns();
+}

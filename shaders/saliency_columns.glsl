@@ -45,7 +45,7 @@ void sum_pairs(kv_i32 dots[kv_dots_of_lane], kv_u32 t, kv_u32 token, kv_u32 pair
     }
 }
 
-void main()
+void sum_columns()
 {
     const kv_u32 tile_tokens = KV_LANES * kv_tokens_of_lane;
     kv_u32 tiles_of_head = (p.tokens + tile_tokens - 1u) / tile_tokens;

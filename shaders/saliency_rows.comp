@@ -13,3 +13,8 @@ KV_PARAMS(kv_saliency_params);
 
 #include "saliency_products.glsl"
 #include "saliency_rows.glsl"
+
+void main()
+{
+    sum_split();
+}

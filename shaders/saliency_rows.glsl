@@ -10,7 +10,7 @@ shared kv_u32 sums[KV_ROWS];
 shared kv_u32 positions[KV_ROWS];
 shared kv_f32 steps[KV_ROWS];
 
-void main()
+void sum_split()
 {
     kv_u32 splits = (p.tokens + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS;
     kv_u32 split = gl_WorkGroupID.x;
