@@ -10,10 +10,10 @@ kvant_status kvant_cache_usage(const kvant_cache *cache, kvant_cache_bytes *out_
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "a cache and a kvant_cache_bytes with its struct_size are needed");
     }
-    *out_bytes = cache->layout.bytes;
+    *out_bytes = cache->set.bytes;
     /* the total is what the buffers really have */
     out_bytes->bytes = kvant_buffer_size(cache->scratch);
-    for (uint32_t i = 0; i < cache->layout.desc.layers * cache->shards; i++) {
+    for (uint32_t i = 0; i < cache->layout->desc.layers * cache->shards; i++) {
         out_bytes->bytes += kvant_buffer_size(cache->stores[i]);
     }
     return KVANT_OK;
@@ -51,7 +51,7 @@ kvant_status kvant_cache_digest(kvant_cache *cache, uint64_t *out_digest)
     if (words == NULL) {
         return kvant_fail(KVANT_ERROR_OUT_OF_HOST_MEMORY, "no memory to read the cache back");
     }
-    const kvant_layout *layout = &cache->layout;
+    const kvant_layout *layout = cache->layout;
     uint64_t hash = UINT64_C(14695981039346656037);
     kvant_status status = KVANT_OK;
     for (uint32_t i = 0; status == KVANT_OK && i < layout->desc.layers * layout->desc.sequences;
@@ -59,9 +59,9 @@ kvant_status kvant_cache_digest(kvant_cache *cache, uint64_t *out_digest)
         kvant_place place;
         status =
             kvant_place_of(cache, i / layout->desc.sequences, i % layout->desc.sequences, &place);
-        for (uint32_t at = 0; status == KVANT_OK && at < layout->region_words; at += PIECE) {
-            uint32_t count =
-                layout->region_words - at < PIECE ? layout->region_words - at : (uint32_t)PIECE;
+        for (uint32_t at = 0; status == KVANT_OK && at < place.layout->region_words; at += PIECE) {
+            uint32_t rest = place.layout->region_words - at;
+            uint32_t count = rest < PIECE ? rest : (uint32_t)PIECE;
             status = kvant_buffer_read(place.store, ((uint64_t)place.base + at) * 4u, words,
                                        (uint64_t)count * 4u);
             hash = hash_words(hash, words, count);

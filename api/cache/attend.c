@@ -20,7 +20,7 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
                                const kvant_tensor *out)
 {
     kvant_cache *cache = call->cache;
-    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_cache_desc *desc = &cache->layout->desc;
     if (sequences == 0 || call->first_sequence + (uint64_t)sequences > desc->sequences) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "sequences %u to %llu: the cache has %u",
                           call->first_sequence,

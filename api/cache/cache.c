@@ -15,7 +15,7 @@
 static uint32_t sequences_in_shard(const kvant_cache *cache, uint32_t shard)
 {
     uint32_t first = shard * cache->shard_sequences;
-    uint32_t rest = cache->layout.desc.sequences - first;
+    uint32_t rest = cache->layout->desc.sequences - first;
     return rest < cache->shard_sequences ? rest : cache->shard_sequences;
 }
 
@@ -81,39 +81,60 @@ static kvant_status plan_shards(const kvant_context *context, const kvant_layout
     return KVANT_OK;
 }
 
+/* The same for all layers, which are divided alike. */
+static kvant_status plan_all_shards(const kvant_context *context, const kvant_layout_set *set,
+                                    uint32_t *out_sequences)
+{
+    *out_sequences = UINT32_MAX;
+    kvant_status status = KVANT_OK;
+    for (uint32_t i = 0; status == KVANT_OK && i < set->count; i++) {
+        uint32_t sequences = 0;
+        status = plan_shards(context, &set->layouts[i], &sequences);
+        *out_sequences = sequences < *out_sequences ? sequences : *out_sequences;
+    }
+    return status;
+}
+
 kvant_status kvant_cache_supports(kvant_context *context, const kvant_cache_desc *desc)
 {
     if (context == NULL || desc == NULL) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "context or desc is NULL");
     }
-    kvant_layout layout;
-    kvant_status status = kvant_layout_make(&context->host, desc, &layout);
+    kvant_layout_set set;
+    kvant_status status = kvant_layout_set_make(&context->host, desc, &set);
     if (status != KVANT_OK) {
         return status;
     }
     uint32_t sequences;
-    status = plan_shards(context, &layout, &sequences);
-    kvant_layout_free(&context->host, &layout);
+    status = plan_all_shards(context, &set, &sequences);
+    kvant_layout_set_free(&context->host, &set);
     return status == KVANT_OK ? kvant_context_prepare(context) : status;
 }
 
 static kvant_status allocate_host(kvant_cache *cache)
 {
     kvant_host *host = &cache->context->host;
-    const kvant_layout *layout = &cache->layout;
+    const kvant_layout *layout = cache->layout;
+    uint32_t table_words = 0;
+    for (uint32_t i = 0; i < cache->set.count; i++) {
+        const kvant_layout *own = &cache->set.layouts[i];
+        cache->segments =
+            own->segment_count > cache->segments ? own->segment_count : cache->segments;
+        table_words = own->positions_offset > table_words ? own->positions_offset : table_words;
+    }
     cache->shards = (layout->desc.sequences + cache->shard_sequences - 1u) / cache->shard_sequences;
     size_t streams = (size_t)layout->desc.layers * layout->desc.sequences;
     size_t buffers = (size_t)layout->desc.layers * cache->shards;
     cache->stores = kvant_allocate(host, buffers * sizeof(kvant_buffer *)); // NOLINT: pointers
     cache->streams = kvant_allocate(host, streams * sizeof *cache->streams);
-    cache->used = kvant_allocate(host, streams * layout->segment_count * sizeof *cache->used);
-    cache->table = kvant_allocate(host, layout->positions_offset * sizeof *cache->table);
+    cache->used = kvant_allocate(host, streams * cache->segments * sizeof *cache->used);
+    cache->table = kvant_allocate(host, table_words * sizeof *cache->table);
     if (cache->stores == NULL || cache->streams == NULL || cache->used == NULL ||
         cache->table == NULL) {
         return kvant_fail(KVANT_ERROR_OUT_OF_HOST_MEMORY, "no memory for the cache's bookkeeping");
     }
     for (size_t i = 0; i < streams; i++) {
-        cache->streams[i].used = &cache->used[i * layout->segment_count];
+        cache->streams[i].used = &cache->used[i * cache->segments];
     }
     return KVANT_OK;
 }
@@ -149,11 +170,12 @@ kvant_status kvant_clear_region(const kvant_place *place)
 
 static kvant_status allocate_device(kvant_cache *cache)
 {
-    const kvant_layout *layout = &cache->layout;
-    uint64_t region = (uint64_t)layout->region_words * 4u;
+    const kvant_layout *layout = cache->layout;
     kvant_status status =
-        kvant_buffer_create(cache->context, layout->scratch_bytes, &cache->scratch);
+        kvant_buffer_create(cache->context, cache->set.bytes.scratch, &cache->scratch);
     for (uint32_t i = 0; status == KVANT_OK && i < layout->desc.layers * cache->shards; i++) {
+        uint64_t region =
+            (uint64_t)kvant_layout_of(&cache->set, i / cache->shards)->region_words * 4u;
         status = kvant_buffer_create(cache->context,
                                      region * sequences_in_shard(cache, i % cache->shards),
                                      &cache->stores[i]);
@@ -183,9 +205,10 @@ kvant_status kvant_cache_create(kvant_context *context, const kvant_cache_desc *
         return kvant_fail(KVANT_ERROR_OUT_OF_HOST_MEMORY, "no memory for a cache");
     }
     cache->context = context;
-    status = kvant_layout_make(&context->host, desc, &cache->layout);
+    cache->layout = &cache->set.layouts[0];
+    status = kvant_layout_set_make(&context->host, desc, &cache->set);
     if (status == KVANT_OK) {
-        status = plan_shards(context, &cache->layout, &cache->shard_sequences);
+        status = plan_all_shards(context, &cache->set, &cache->shard_sequences);
     }
     if (status == KVANT_OK) {
         status = allocate_host(cache);
@@ -208,7 +231,7 @@ void kvant_cache_destroy(kvant_cache *cache)
     }
     kvant_host *host = &cache->context->host;
     if (cache->stores != NULL) {
-        for (uint32_t i = 0; i < cache->layout.desc.layers * cache->shards; i++) {
+        for (uint32_t i = 0; i < cache->layout->desc.layers * cache->shards; i++) {
             kvant_buffer_destroy(cache->stores[i]);
         }
     }
@@ -217,7 +240,7 @@ void kvant_cache_destroy(kvant_cache *cache)
     kvant_release(host, cache->streams);
     kvant_release(host, cache->used);
     kvant_release(host, cache->table);
-    kvant_layout_free(host, &cache->layout);
+    kvant_layout_set_free(host, &cache->set);
     kvant_release(host, cache);
 }
 
@@ -229,7 +252,8 @@ kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequenc
     if (cache == NULL) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "cache is NULL");
     }
-    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_cache_desc *desc = &cache->layout->desc;
+    const kvant_layout *layout = kvant_layout_of(&cache->set, layer);
     if (layer >= desc->layers || sequence >= desc->sequences) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "layer %u, sequence %u: the cache has %u layers and %u sequences", layer,
@@ -237,11 +261,11 @@ kvant_status kvant_place_of(kvant_cache *cache, uint32_t layer, uint32_t sequenc
     }
     *out_place = (kvant_place){
         .cache = cache,
-        .layout = &cache->layout,
+        .layout = layout,
         .stream = &cache->streams[(size_t)layer * desc->sequences + sequence],
         .store = cache->stores[layer * cache->shards + sequence / cache->shard_sequences],
         .layer = layer,
-        .base = sequence % cache->shard_sequences * cache->layout.region_words,
+        .base = sequence % cache->shard_sequences * layout->region_words,
     };
     return kvant_require_alive(cache->context);
 }
@@ -262,7 +286,7 @@ kvant_status kvant_cache_reset(kvant_cache *cache, uint32_t sequence)
 {
     kvant_place place;
     kvant_status status = kvant_place_of(cache, 0, sequence, &place);
-    for (uint32_t layer = 0; status == KVANT_OK && layer < cache->layout.desc.layers; layer++) {
+    for (uint32_t layer = 0; status == KVANT_OK && layer < cache->layout->desc.layers; layer++) {
         status = kvant_place_of(cache, layer, sequence, &place);
         if (status == KVANT_OK) {
             status = kvant_clear_region(&place);
@@ -273,11 +297,11 @@ kvant_status kvant_cache_reset(kvant_cache *cache, uint32_t sequence)
 
 uint32_t kvant_cache_length(const kvant_cache *cache, uint32_t layer, uint32_t sequence)
 {
-    if (cache == NULL || layer >= cache->layout.desc.layers ||
-        sequence >= cache->layout.desc.sequences) {
+    if (cache == NULL || layer >= cache->layout->desc.layers ||
+        sequence >= cache->layout->desc.sequences) {
         return 0;
     }
-    return cache->streams[(size_t)layer * cache->layout.desc.sequences + sequence].length;
+    return cache->streams[(size_t)layer * cache->layout->desc.sequences + sequence].length;
 }
 
 kvant_status kvant_update_table(const kvant_place *place)

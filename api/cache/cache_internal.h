@@ -5,7 +5,7 @@
 #ifndef KVANT_CACHE_CACHE_INTERNAL_H
 #define KVANT_CACHE_CACHE_INTERNAL_H
 
-#include "layout_plan.h"
+#include "layout_set.h"
 #include "params.h"
 #include "validate.h"
 
@@ -26,14 +26,16 @@ typedef struct {
 
 struct kvant_cache {
     kvant_context *context;
-    kvant_layout layout;
-    uint32_t shard_sequences; /* sequences in one buffer */
-    uint32_t shards;          /* buffers a layer */
-    kvant_buffer **stores;    /* [layer][shard] */
-    kvant_buffer *scratch;    /* status words | query positions | partials or workspace */
-    kvant_stream *streams;    /* [layer][sequence] */
-    uint32_t *used;           /* of all streams */
-    uint32_t *table;          /* header and split table, to build in */
+    kvant_layout_set set;
+    const kvant_layout *layout; /* the recipe's own; its shape is that of all layers */
+    uint32_t shard_sequences;   /* sequences in one buffer */
+    uint32_t shards;            /* buffers a layer */
+    uint32_t segments;          /* the most of a layer */
+    kvant_buffer **stores;      /* [layer][shard] */
+    kvant_buffer *scratch;      /* status words | query positions | partials or workspace */
+    kvant_stream *streams;      /* [layer][sequence] */
+    uint32_t *used;             /* of all streams */
+    uint32_t *table;            /* header and split table, to build in */
 };
 
 /* One sequence of one layer: where it lies and what the host knows of it. */

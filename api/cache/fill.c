@@ -8,7 +8,7 @@
 static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const kvant_tensor *k,
                                const kvant_tensor *v, kvant_pair *out)
 {
-    const kvant_cache_desc *desc = &cache->layout.desc;
+    const kvant_cache_desc *desc = &cache->layout->desc;
     if (tokens == 0) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "tokens is 0");
     }
@@ -207,12 +207,12 @@ kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, uint32_t seq
     if (status != KVANT_OK) {
         return status;
     }
-    uint32_t room = cache->layout.desc.decode_tokens - place.stream->appended;
+    uint32_t room = cache->layout->desc.decode_tokens - place.stream->appended;
     if (tokens > room) {
         return kvant_fail(KVANT_ERROR_CAPACITY,
                           "%u tokens to append, the sequence has room for %u more (decode_tokens "
                           "is %u)",
-                          tokens, room, cache->layout.desc.decode_tokens);
+                          tokens, room, cache->layout->desc.decode_tokens);
     }
     status = check_finite(&place, &pair, tokens, cache->scratch, place.layout->rotated,
                           place.layout->rotated_tokens);

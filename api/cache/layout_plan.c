@@ -669,22 +669,3 @@ void kvant_layout_free(kvant_host *host, kvant_layout *layout)
     kvant_release(host, layout->segments);
     layout->segments = NULL;
 }
-
-kvant_status kvant_cache_plan(const kvant_cache_desc *desc, kvant_cache_bytes *out_bytes)
-{
-    if (desc == NULL || out_bytes == NULL || out_bytes->struct_size != sizeof *out_bytes) {
-        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                          "a kvant_cache_desc and a kvant_cache_bytes with its struct_size are "
-                          "needed");
-    }
-    kvant_context_desc defaults = KVANT_CONTEXT_DESC_INIT;
-    kvant_host host;
-    kvant_host_init(&host, &defaults);
-    kvant_layout layout;
-    kvant_status status = kvant_layout_make(&host, desc, &layout);
-    if (status == KVANT_OK) {
-        *out_bytes = layout.bytes;
-        kvant_layout_free(&host, &layout);
-    }
-    return status;
-}

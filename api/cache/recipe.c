@@ -389,6 +389,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
         status = check_rule("v", &recipe->v, has_salient);
     }
     if (status == KVANT_OK) {
+        status = kvant_recipe_check_layers(recipe);
+    }
+    if (status == KVANT_OK) {
         status = check_class("each regular token", recipe->k.regular, recipe->v.regular);
     }
     if (status == KVANT_OK) {

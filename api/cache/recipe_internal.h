@@ -57,4 +57,14 @@ void kvant_recipe_score_defaults(kvant_recipe *recipe);
 void kvant_recipe_write_score(kvant_recipe_printer *p, const kvant_recipe *recipe);
 bool kvant_recipe_same_score(const kvant_recipe *a, const kvant_recipe *b);
 
+/* ---- layers ---- */
+
+/* Runs of layers with another recipe. */
+uint32_t kvant_recipe_layer_choices(const kvant_recipe *recipe);
+kvant_status kvant_recipe_check_layers(const kvant_recipe *recipe);
+/* The value of `layers=`; false where it is none. */
+bool kvant_recipe_parse_layers(const char *value, kvant_recipe *recipe);
+void kvant_recipe_write_layers(kvant_recipe_printer *p, const kvant_recipe *recipe);
+bool kvant_recipe_same_layers(const kvant_recipe *a, const kvant_recipe *b);
+
 #endif

@@ -209,13 +209,18 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
                    ? KVANT_OK
                    : expected(c, offset, "a number");
     }
+    if (strcmp(key, "layers") == 0) {
+        return kvant_recipe_parse_layers(value, recipe)
+                   ? KVANT_OK
+                   : expected(c, offset, "up to 4 of FIRST[-LAST]:NAME, with \";\" between them");
+    }
     const char *wanted;
     if (kvant_recipe_score_key(key, value, recipe, &wanted)) {
         return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, newest, norm, "
-                    "heads, seed, pool, score, of, percentile, blend, budget");
+                    "heads, seed, pool, score, of, percentile, blend, budget, layers");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -334,7 +339,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
-           a->probes_newest == b->probes_newest && kvant_recipe_same_score(a, b);
+           a->probes_newest == b->probes_newest && kvant_recipe_same_score(a, b) &&
+           kvant_recipe_same_layers(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -387,5 +393,6 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
         kvant_recipe_write(&p, ",seed=%" PRIu64, recipe->seed);
     }
     kvant_recipe_write_score(&p, recipe);
+    kvant_recipe_write_layers(&p, recipe);
     return p.length;
 }

@@ -137,7 +137,7 @@ static void batch_does_not_change_a_sequence(void **state)
 /* The K codes of the first `tokens` tokens of the first compressed segment, head by head. */
 static uint32_t *read_old_codes(kvant_cache *cache, uint32_t tokens, size_t *count)
 {
-    const kvant_layout *layout = &cache->layout;
+    const kvant_layout *layout = cache->layout;
     const kvant_segment *at = &layout->segments[layout->first_compressed].at;
     uint32_t bits = kv_codec_bits((uint32_t)at->k_codec);
     uint32_t head_words = kv_code_words(at->capacity, layout->desc.k_dim, bits);
@@ -174,7 +174,7 @@ static void old_codes_stay_as_they_are(void **state)
         }
         assert_int_equal(kvant_cache_prefill(cache, 0, 0, s.prefill, &t[0], &t[1], &t[2]),
                          KVANT_OK);
-        uint32_t tokens = cache->streams[0].used[cache->layout.first_compressed];
+        uint32_t tokens = cache->streams[0].used[cache->layout->first_compressed];
         assert_true(tokens > 0);
         size_t count;
         uint32_t *before = read_old_codes(cache, tokens, &count);

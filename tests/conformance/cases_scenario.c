@@ -217,6 +217,8 @@ static void emit_mixed(kvant_case_sink *sink)
          2, 64, 32, 70, 24, 3, KVANT_F16, 4.0f},
         {"k=int8/chan32,v=int8/tok8,window=7,period=0", 1, 2, 4, 2, 32, 32, 80, 12, 4, KVANT_F32,
          8.0f},
+        {"k=int8/tok16,v=int8/head,window=9,period=8,layers=1:int8-token;3:streaming", 4, 2, 4, 2,
+         32, 40, 50, 20, 2, KVANT_F32, 1.0f},
         {"k=int8/tok16,v=int8/chan,window=0,period=4", 1, 1, 8, 1, 16, 256, 3, 25, 1, KVANT_F32,
          1.0f},
         {"k=int2+int8/chan,v=int2+int4/head,salient=0.4,heads=group,score=outliers,of=kv,"

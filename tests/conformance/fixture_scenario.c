@@ -281,7 +281,8 @@ static int evicts(const kvant_scenario *s)
 {
     kvant_recipe recipe;
     return kvant_recipe_parse(s->recipe, &recipe) == KVANT_OK &&
-           (recipe.k.regular == KVANT_CODEC_DROP || recipe.k.salient == KVANT_CODEC_DROP);
+           (recipe.k.regular == KVANT_CODEC_DROP || recipe.k.salient == KVANT_CODEC_DROP ||
+            recipe.layers[0].recipe != 0); /* some layers may */
 }
 
 void kvant_scenario_run(kvant_trial *trial, kvant_context *context, const char *who,

@@ -31,6 +31,7 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->probes_random == again.probes_random);
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
     FUZZ_CHECK(recipe->probes_newest == again.probes_newest);
+    FUZZ_CHECK(memcmp(recipe->layers, again.layers, sizeof again.layers) == 0);
     FUZZ_CHECK(recipe->normaliser == again.normaliser && recipe->heads == again.heads);
     kvant_recipe_print(&again, second, sizeof second);
     FUZZ_CHECK(strcmp(text, second) == 0);

@@ -158,6 +158,34 @@ static void classes_take_what_they_keep(void **state)
     assert_non_null(strstr(kvant_last_message(), "keeps no token"));
 }
 
+/* Layers with a recipe of their own take what they would in a cache of that recipe. */
+static void layers_have_their_own_bytes(void **state)
+{
+    (void)state;
+    kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+    kvant_cache_bytes parts[2] = {KVANT_CACHE_BYTES_INIT, KVANT_CACHE_BYTES_INIT};
+    const char *const recipes[2] = {"zipcache", "f16"};
+    for (int i = 0; i < 2; i++) {
+        kvant_cache_desc desc = paper_shape(recipes[i]);
+        desc.layers = i == 0 ? 29 : 3;
+        assert_int_equal(kvant_cache_plan(&desc, &parts[i]), KVANT_OK);
+    }
+    kvant_cache_desc desc = paper_shape("zipcache,layers=0-1:f16;31:f16");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+    assert_true(b.codes == parts[0].codes && b.parameters == parts[0].parameters);
+    assert_true(b.window == parts[0].window + parts[1].window);
+    assert_true(b.maps == parts[0].maps + parts[1].maps);
+    assert_true(b.bytes == b.codes + b.parameters + b.maps + b.window + b.padding + b.scratch);
+    assert_true(b.f16_bytes == parts[0].f16_bytes + parts[1].f16_bytes);
+
+    desc = paper_shape("zipcache,layers=30-32:f16");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "layers 30-32 of a cache that has 32"));
+    desc = paper_shape("zipcache,layers=0-31:f16");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "no layer"));
+}
+
 static void bad_shapes_are_refused(void **state)
 {
     (void)state;
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_budget_becomes_a_share),
         cmocka_unit_test(scores_have_limits),
         cmocka_unit_test(classes_take_what_they_keep),
+        cmocka_unit_test(layers_have_their_own_bytes),
         cmocka_unit_test(bad_shapes_are_refused),
         cmocka_unit_test(devices_are_asked_first),
     };

@@ -35,6 +35,7 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_true(again.blend == recipe->blend);
     assert_true(again.budget == recipe->budget);
     assert_int_equal(again.probes_newest, recipe->probes_newest);
+    assert_memory_equal(again.layers, recipe->layers, sizeof again.layers);
 }
 
 static void names_round_trip(void **state)
@@ -80,6 +81,8 @@ static void full_forms_round_trip(void **state)
         "h2o,salient=0",
         "mikv,salient=1,window=9",
         "kivi2,period=0",
+        "zipcache,layers=0-1:f16;30-31:int4",
+        "f16,layers=3:int8-token",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -159,6 +162,14 @@ static void nonsense_is_refused(void **state)
         {"h2o,random=0", KVANT_ERROR_INVALID_ARGUMENT, "newest"},
         {"snapkv,newest=2000000", KVANT_ERROR_UNKNOWN_RECIPE, "1048576"},
         {"mikv,k=int2+f16/token", KVANT_ERROR_INVALID_ARGUMENT, "per head"},
+        {"int4,layers=", KVANT_ERROR_UNKNOWN_RECIPE, "FIRST"},
+        {"int4,layers=0-1", KVANT_ERROR_UNKNOWN_RECIPE, "position 13"},
+        {"int4,layers=0:zipcash", KVANT_ERROR_UNKNOWN_RECIPE, "NAME"},
+        {"int4,layers=0:f16;", KVANT_ERROR_UNKNOWN_RECIPE, "FIRST"},
+        {"int4,layers=0:f16;1:f16;2:f16;3:f16;4:f16", KVANT_ERROR_UNKNOWN_RECIPE, "up to 4"},
+        {"int4,layers=2-1:f16", KVANT_ERROR_INVALID_ARGUMENT, "layers 2-1"},
+        {"int4,layers=0-2:f16;2:int4", KVANT_ERROR_INVALID_ARGUMENT, "overlap"},
+        {"zipcache,budget=3,layers=0:f16", KVANT_ERROR_INVALID_ARGUMENT, "budget"},
         {"f16,sinks=1", KVANT_ERROR_INVALID_ARGUMENT, "keeps every token"},
         {"zipcache,salient=0x1p-1", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
         {"zipcache,pool=7", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},

@@ -92,6 +92,15 @@ typedef struct kvant_tensor_rule {
     kvant_transform transform;
 } kvant_tensor_rule;
 
+#define KVANT_RECIPE_LAYERS 4u
+
+/* Layers first .. last, from 0 on, that have the named recipe of index `recipe` - 1; 0: none. */
+typedef struct kvant_layer_choice {
+    uint32_t first;
+    uint32_t last;
+    uint32_t recipe;
+} kvant_layer_choice;
+
 typedef struct kvant_recipe {
     size_t struct_size;
     /* 1.-3. codec, grouping and pre-transform, of K and of V, per class */
@@ -117,6 +126,7 @@ typedef struct kvant_recipe {
     double budget; /* bits a value that a cache may take: salient_share is lowered until it does; 0:
                       no budget */
     uint32_t probes_newest; /* newest rows that are probed, where they are more than probes_recent */
+    kvant_layer_choice layers[KVANT_RECIPE_LAYERS]; /* ascending, without overlap */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -124,7 +134,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
