@@ -93,7 +93,7 @@ static uint64_t place_parts(bench_operation *o, const bench_classes *c)
     for (int role = 0; role < 2; role++) {
         const kvant_tensor_rule *rule = role == 0 ? &o->recipe.k : &o->recipe.v;
         uint32_t scale = KVANT_NO_OFFSET;
-        if (rule->transform == KVANT_TRANSFORM_CST) {
+        if (rule->transform == KVANT_TRANSFORM_CST || rule->transform == KVANT_TRANSFORM_SMOOTH) {
             scale = at;
             at += o->shape->kv_heads * (role == 0 ? o->shape->k_dim : o->shape->v_dim) / 2u;
         }

@@ -98,7 +98,9 @@ static uint64_t tensor_bytes(const kvant_tensor_rule *rule, const bench_classes 
     uint64_t bytes = 2u * (uint64_t)c->plain * heads * dim;
     bytes += class_bytes(rule, rule->salient, c->salient, heads, dim);
     bytes += class_bytes(rule, rule->regular, c->regular, heads, dim);
-    if (rule->transform == KVANT_TRANSFORM_CST && c->salient + c->regular != 0u) {
+    int is_scaled =
+        rule->transform == KVANT_TRANSFORM_CST || rule->transform == KVANT_TRANSFORM_SMOOTH;
+    if (is_scaled && c->salient + c->regular != 0u) {
         bytes += 2u * heads * dim;
     }
     return bytes;

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t probe_count;   /* gathered probe queries */
     uint32_t probed_length; /* length when the last one was gathered */
     uint32_t splits;        /* as the table on the device says */
+    bool is_smoothed;       /* the channel scales of K are decided */
     bool broken;            /* a call failed halfway: host and device may disagree until a reset */
     uint32_t *used;         /* tokens (slots of the window) in use, a segment */
 } kvant_stream;

@@ -16,10 +16,20 @@ static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index
 }
 
 /* Channel scales come first and are shared by both classes (ZipCache, algorithm 1), as far as they
- * have codes. */
+ * have codes. Those of a smoothed K are shared by all events; a prompt's queries have a part in them. */
 static kvant_status scale_channels(const kvant_place *place, const kvant_event *event,
-                                   const int32_t indices[2], kvant_buffer *workspace, uint32_t keys)
+                                   const int32_t indices[2], kvant_buffer *workspace, uint32_t keys,
+                                   uint32_t query_keys)
 {
+    bool has_smooth = place->layout->smooths_k;
+    bool has_queries = event->queries != NULL && event->query_base != KV_NO_OFFSET;
+    kvant_op_queries queries = {
+        .source = event->queries,
+        .view = event->query_view,
+        .heads = place->layout->desc.q_heads,
+        .keys_offset = query_keys,
+    };
+    queries.view.first += event->first_position - event->query_base;
     const kvant_cache_desc *desc = &place->layout->desc;
     const kvant_segment *segment = segment_at(place->layout, indices[0]);
     if (segment == NULL || segment->k_codec == KVANT_CODEC_F16) {
@@ -28,7 +38,8 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     kvant_status status = KVANT_OK;
     for (int i = 0; status == KVANT_OK && segment != NULL && i < 2; i++) {
         uint32_t offset = i == 0 ? segment->k_channel_scale : segment->v_channel_scale;
-        if (offset == KVANT_NO_OFFSET) {
+        bool is_smooth = i == 0 && has_smooth;
+        if (offset == KVANT_NO_OFFSET || (is_smooth && place->stream->is_smoothed)) {
             continue;
         }
         kv_quantize_params p = {
@@ -42,7 +53,9 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
             .keys_offset = keys,
         };
         kvant_op_buffers buffers = {i == 0 ? event->k : event->v, place->store, workspace};
-        status = kvant_op_channel_scale(place->cache->context, &buffers, &p);
+        status = kvant_op_channel_scale(place->cache->context, &buffers, &p,
+                                        is_smooth && has_queries ? &queries : NULL);
+        place->stream->is_smoothed = place->stream->is_smoothed || is_smooth;
     }
     return status;
 }
@@ -139,7 +152,8 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     const uint32_t counts[2] = {salient, event->tokens - salient};
 
     /* 1. Channel scales */
-    kvant_status status = scale_channels(place, event, indices, workspace, keys);
+    kvant_status status = scale_channels(place, event, indices, workspace, keys,
+                                         workspace_base + (uint32_t)layout_of->query_keys);
     /* 2. Scores and classes */
     if (status == KVANT_OK && layout->two_classes) {
         status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);

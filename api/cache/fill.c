@@ -254,6 +254,11 @@ static kvant_status fill_probe_rows(const kvant_place *place, kvant_event *event
     return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_probe_rows, &p, &workspace, 1);
 }
 
+static bool wants_queries(const kvant_layout *layout)
+{
+    return layout->needs_attention || layout->smooths_k;
+}
+
 /* Compresses `tokens` rows of the prompt from row `first` on, with a workspace that lives as long. */
 static kvant_status compress_prompt(const kvant_place *place, const kvant_prompt *prompt,
                                     uint32_t first, uint32_t tokens)
@@ -275,6 +280,8 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_prompt
         uint32_t recent;
         kvant_probe_counts(&place->layout->desc.recipe, prompt->tokens - first, &random, &recent);
         event.probes = random + recent;
+    }
+    if (wants_queries(place->layout)) {
         event.queries = prompt->queries.buffer;
         event.query_view = kvant_view_of(&prompt->queries, 0, 0);
         event.query_base = 0;
@@ -347,7 +354,7 @@ kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, uint32_t se
                           tokens, desc->prefill_tokens);
     }
     uint32_t compressed = kvant_prefill_compressed(place.layout, tokens);
-    if (place.layout->needs_attention && compressed != 0) {
+    if (wants_queries(place.layout) && compressed != 0) {
         kvant_shape shape = {1, tokens, desc->q_heads, desc->k_dim};
         status = kvant_check_tensor(cache->context, "q", q, shape, 0, &prompt.queries);
     }

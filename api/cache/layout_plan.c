@@ -162,6 +162,7 @@ static void decide_policy(kvant_layout *layout)
 
     layout->is_f16 = kvant_recipe_is_f16(recipe);
     layout->rotates_k = recipe->k.transform == KVANT_TRANSFORM_ROTATE;
+    layout->smooths_k = recipe->k.transform == KVANT_TRANSFORM_SMOOTH;
     layout->rotates_v = recipe->v.transform == KVANT_TRANSFORM_ROTATE;
     if (layout->rotates_k || layout->rotates_v) {
         kvant_rotation_signs(recipe->seed, layout->signs);
@@ -388,7 +389,8 @@ static void place_params(kvant_layout *layout, placer *p, uint64_t *parameters)
                              parameters);
         if (segment->event != scale_event) { /* both classes of an event share channel scales */
             scale_event = segment->event;
-            if (recipe->k.transform == KVANT_TRANSFORM_CST) {
+            bool is_first = k_scale == KVANT_NO_OFFSET;
+            if (recipe->k.transform == KVANT_TRANSFORM_CST || (layout->smooths_k && is_first)) {
                 k_scale = place(p, (uint64_t)desc->kv_heads * desc->k_dim / 2u, parameters);
             }
             if (recipe->v.transform == KVANT_TRANSFORM_CST) {
@@ -490,6 +492,9 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
         return w;
     }
     w.keys = place(&p, channels * 2u, &count);
+    if (layout->smooths_k) {
+        w.query_keys = place(&p, (uint64_t)desc->q_heads * desc->k_dim * 2u, &count);
+    }
     if (layout->needs_attention) {
         w.probes = place(&p, probes, &count);
         w.codes = place(&p, (uint64_t)desc->kv_heads * capacity * (desc->k_dim / 4u), &count);

@@ -32,6 +32,7 @@ typedef struct {
 /* Words of the workspace of one compression event, from its start. */
 typedef struct {
     uint64_t keys;
+    uint64_t query_keys;
     uint64_t probes;
     uint64_t codes;
     uint64_t params;
@@ -55,6 +56,7 @@ typedef struct {
     bool needs_attention;    /* they are judged by probe rows, alone or with something else */
     bool rotates_k;          /* the recipe rotates K before it is stored, */
     bool rotates_v;          /* V */
+    bool smooths_k;          /* divides K by channel scales of the first event */
     uint32_t signs[8];       /* of the rotation, a bit a channel */
     uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
     bool has_codebooks;      /* some codec has one: another attention kernel */

@@ -129,6 +129,16 @@ static const kvant_named_recipe named[] = {
                KVANT_TRANSFORM_NONE},
          .period = 128,
      }},
+    {"smooth8",
+     "symmetric 8 bit a token, K's channels smoothed against those of the queries",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT8_SYMMETRIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
+               KVANT_TRANSFORM_SMOOTH},
+         .v = {KVANT_CODEC_INT8_SYMMETRIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+     }},
     {"rotate",
      "int4 after a Hadamard rotation of K and V, which spreads outlier channels",
      {
@@ -295,16 +305,16 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
         return bad(what, "has a group length that its grouping does not take: tok takes 8, 16 or "
                          "a multiple of 32 up to 256, chan a multiple of 32 up to 4096");
     }
-    if ((uint32_t)rule->transform > KVANT_TRANSFORM_ROTATE) {
+    if ((uint32_t)rule->transform > KVANT_TRANSFORM_SMOOTH) {
         return bad(what, "has no known transform");
     }
     if (!kvant_rule_has_codes(rule) &&
         (rule->grouping != KVANT_GROUPING_TOKEN || rule->transform != KVANT_TRANSFORM_NONE)) {
         return bad(what, "is f16 or dropped, which takes no grouping or transform");
     }
-    if (rule->transform == KVANT_TRANSFORM_CST &&
+    if ((rule->transform == KVANT_TRANSFORM_CST || rule->transform == KVANT_TRANSFORM_SMOOTH) &&
         kv_is_channelwise((uint32_t)rule->grouping) != 0u) {
-        return bad(what, "has channel scales (cst) and parameters per channel; choose one");
+        return bad(what, "has channel scales (cst, smooth) and parameters per channel; choose one");
     }
     return KVANT_OK;
 }
@@ -396,6 +406,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     }
     if (status == KVANT_OK) {
         status = check_class("each salient token", recipe->k.salient, recipe->v.salient);
+    }
+    if (status == KVANT_OK && recipe->v.transform == KVANT_TRANSFORM_SMOOTH) {
+        status = bad("v", "is smooth, which looks at queries; V meets none, cst is its like");
     }
     if (status != KVANT_OK) {
         return status;

@@ -24,8 +24,10 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"nvfp4", KVANT_CODEC_NVFP4},
                                            {"drop", KVANT_CODEC_DROP},
                                            {NULL, 0}};
-static const kvant_recipe_word transforms[] = {
-    {"cst", KVANT_TRANSFORM_CST}, {"rot", KVANT_TRANSFORM_ROTATE}, {NULL, 0}};
+static const kvant_recipe_word transforms[] = {{"cst", KVANT_TRANSFORM_CST},
+                                               {"rot", KVANT_TRANSFORM_ROTATE},
+                                               {"smooth", KVANT_TRANSFORM_SMOOTH},
+                                               {NULL, 0}};
 static const kvant_recipe_word normalisers[] = {{"none", KVANT_NORMALISER_NONE},
                                                 {"causal", KVANT_NORMALISER_CAUSAL},
                                                 {"probes", KVANT_NORMALISER_PROBES},
@@ -140,7 +142,8 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
     if (transform != NULL) {
         int choice;
         if (!kvant_recipe_look_up(transforms, transform, &choice)) {
-            return expected(c, offset + (size_t)(transform - buffer), "a transform: cst or rot");
+            return expected(c, offset + (size_t)(transform - buffer),
+                            "a transform: cst, rot or smooth");
         }
         rule.transform = (kvant_transform)choice;
     }

@@ -228,6 +228,15 @@ KV_FN kv_u32 kv_sqrt_f16(kv_f32 x)
     return kv_f32_to_f16(value);
 }
 
+/* The channel scale that makes K and the query that it is folded into alike large: sqrt(K) / sqrt(Q) of
+ * their largest magnitudes, from both roots as halves. */
+KV_FN kv_u32 kv_smooth_scale(kv_u32 root_of_k, kv_u32 root_of_q)
+{
+    KV_EXACT kv_f32 ratio = kv_f16_to_f32(root_of_k) * kv_reciprocal(kv_f16_to_f32(root_of_q));
+    kv_u32 rounded = kv_f32_to_f16(ratio);
+    return rounded > 0x7bffu ? 0x7bffu : rounded;
+}
+
 /* ---- exponential and logarithm ----------------------------------------------------------------- */
 
 /* exp(x) for x <= 0: range reduction by ln 2 in two parts, the Cephes single-precision

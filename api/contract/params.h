@@ -148,11 +148,15 @@ KV_STRUCT_BEGIN(kv_quantize_params)
     kv_u32 levels_offset; /* in the store: a learned codebook */
 KV_STRUCT_END(kv_quantize_params)
 
-/* channel_scale: store halves [i] = sqrt(largest magnitude of channel i), 1 for a zero channel */
+/* channel_scale: store halves [i] = sqrt(largest magnitude of channel i), 1 for a zero channel; divided
+ * by the same of the query heads that meet channel i, where there are any */
 KV_STRUCT_BEGIN(kv_channel_scale_params)
     kv_u32 keys_offset; /* in scratch, as extrema leaves them */
     kv_u32 channels;    /* of all heads */
     kv_u32 scale_offset; /* in the store */
+    kv_u32 dim;          /* of a head; counts only with queries */
+    kv_u32 group;        /* query heads of a head; 0: no queries */
+    kv_u32 query_keys_offset; /* in scratch, as extrema leaves those of the queries */
 KV_STRUCT_END(kv_channel_scale_params)
 
 /* parameters: the keys of each channel to its stored word, in a segment whose groups are its

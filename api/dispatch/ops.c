@@ -71,7 +71,7 @@ kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *b
 }
 
 kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffers *buffers,
-                                    const kv_quantize_params *p)
+                                    const kv_quantize_params *p, const kvant_op_queries *queries)
 {
     kv_channel_scale_params scales = {
         .keys_offset = p->keys_offset,
@@ -82,6 +82,16 @@ kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffe
     unscaled.channel_scale_offset = KV_NO_OFFSET;
     kvant_buffer *channel_scale[2] = {buffers->scratch, buffers->store};
     kvant_status status = find_extrema(context, KVANT_WORK_QUANTIZE, buffers, &unscaled);
+    if (status == KVANT_OK && queries != NULL) {
+        scales.dim = p->dim;
+        scales.group = queries->heads / p->heads;
+        scales.query_keys_offset = queries->keys_offset;
+        unscaled.source = queries->view;
+        unscaled.heads = queries->heads;
+        unscaled.keys_offset = queries->keys_offset;
+        kvant_op_buffers of_queries = {queries->source, buffers->store, buffers->scratch};
+        status = find_extrema(context, KVANT_WORK_QUANTIZE, &of_queries, &unscaled);
+    }
     if (status == KVANT_OK) {
         status =
             kvant_launch_kernel(context, KVANT_KERNEL_channel_scale, &scales, channel_scale, 2);

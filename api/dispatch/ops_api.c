@@ -175,7 +175,7 @@ kvant_status kvant_channel_scale(kvant_context *context, const kvant_quantize_de
     }
     kvant_op_buffers buffers = {source.buffer, desc->store, desc->scratch};
     kv_quantize_params p = quantize_params(desc, &source);
-    return kvant_op_channel_scale(context, &buffers, &p);
+    return kvant_op_channel_scale(context, &buffers, &p, NULL);
 }
 
 kvant_status kvant_quantize(kvant_context *context, const kvant_quantize_desc *desc)

@@ -21,10 +21,18 @@ typedef struct {
 kvant_status kvant_op_quantize(kvant_context *context, const kvant_op_buffers *buffers,
                                const kv_quantize_params *p);
 
-/* Channel scales of an event's tokens to p->channel_scale_offset; p's codec and grouping are not
- * used. */
+/* The queries of an event's tokens, row for row. */
+typedef struct {
+    kvant_buffer *source;
+    kv_view view;
+    uint32_t heads;
+    uint32_t keys_offset; /* in scratch: room for their keys */
+} kvant_op_queries;
+
+/* Channel scales of an event's tokens to p->channel_scale_offset, over those of the queries unless they
+ * are NULL; p's codec and grouping are not used. */
 kvant_status kvant_op_channel_scale(kvant_context *context, const kvant_op_buffers *buffers,
-                                    const kv_quantize_params *p);
+                                    const kv_quantize_params *p, const kvant_op_queries *queries);
 
 /* Quantizes the keys to int8 in scratch and runs the saliency kernels up to the scores. Probe
  * positions are in scratch already. p.codes_offset .. p.scores_offset place everything. */

@@ -284,6 +284,52 @@ static void emit_codebooks(kvant_case_sink *sink)
     }
 }
 
+/* ---- channel scales over those of queries -------------------------------------------------- */
+
+/* Keys order as their floats do: those of negative ones are all their bits turned over. */
+static double number_of_key(kv_u32 key)
+{
+    kv_u32 bits = key >> 31 != 0u ? key & 0x7fffffffu : ~key;
+    return oracle_element(&bits, 0u, 2u);
+}
+
+static double magnitude_of(const kv_u32 *keys, uint32_t channels, uint32_t channel)
+{
+    kv_u32 low = keys[channel];
+    kv_u32 high = keys[channels + channel];
+    return low > high ? 0.0 : fmax(fabs(number_of_key(low)), fabs(number_of_key(high)));
+}
+
+/* sqrt(K) / sqrt(Q), 1 for the root of 0; each root and the quotient rounded to a half. */
+static void run_smooth(kvant_trial *t, const void *data)
+{
+    (void)data;
+    enum { HEADS = 3, GROUP = 4, DIM = 64, CHANNELS = HEADS * DIM };
+    kvant_trial_buffer *scratch = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *store = kvant_trial_add_buffer(t);
+    kv_channel_scale_params p = {.channels = CHANNELS, .dim = DIM, .group = GROUP};
+    p.keys_offset = kvant_add_random_keys(t, scratch, CHANNELS);
+    p.query_keys_offset = kvant_add_random_keys(t, scratch, CHANNELS * GROUP);
+    p.scale_offset = kvant_trial_region(t, store, CHANNELS / 2u);
+    kvant_trial_device_only(t, KVANT_KERNEL_channel_scale, &p,
+                            (kvant_trial_buffer *[]){scratch, store});
+    for (uint32_t channel = 0; channel < CHANNELS; channel++) {
+        double k = magnitude_of(&scratch->words[p.keys_offset], CHANNELS, channel);
+        double q = 0.0;
+        for (uint32_t head = 0; head < GROUP; head++) {
+            uint32_t at = (channel / DIM * GROUP + head) * DIM + channel % DIM;
+            q = fmax(q, magnitude_of(&scratch->words[p.query_keys_offset], CHANNELS * GROUP, at));
+        }
+        double root = (k > 0.0 ? sqrt(k) : 1.0) / (q > 0.0 ? sqrt(q) : 1.0);
+        double got = oracle_element(&store->words[p.scale_offset], channel, 0u);
+        if (!(fabs(got - root) <= root * 3.0 * 0x1.01p-11 + 0x1p-25)) {
+            kvant_trial_fail(t, "channel %u: K %.9g, Q %.9g, scale %.9g instead of %.9g", channel,
+                             k, q, got, root);
+        }
+    }
+    t->words += CHANNELS;
+}
+
 void kvant_cases_oracle_quantize(kvant_case_sink *sink)
 {
     emit_codebooks(sink);
@@ -324,4 +370,5 @@ void kvant_cases_oracle_quantize(kvant_case_sink *sink)
             }
         }
     }
+    kvant_emit(sink, 1, run_smooth, NULL, "oracle/quantize/channel_scale/smooth");
 }

@@ -198,6 +198,37 @@ static void emit_codebooks(kvant_case_sink *sink)
     }
 }
 
+/* ---- channel scales over those of queries -------------------------------------------------- */
+
+typedef struct {
+    uint32_t heads, group, dim;
+} smooth_case;
+
+static void run_smooth(kvant_trial *t, const void *data)
+{
+    const smooth_case *c = data;
+    kvant_trial_buffer *scratch = kvant_trial_add_buffer(t);
+    kvant_trial_buffer *store = kvant_trial_add_buffer(t);
+    kv_channel_scale_params p = {
+        .channels = c->heads * c->dim,
+        .dim = c->dim,
+        .group = c->group,
+    };
+    p.keys_offset = kvant_add_random_keys(t, scratch, p.channels);
+    p.query_keys_offset = kvant_add_random_keys(t, scratch, p.channels * c->group);
+    p.scale_offset = kvant_trial_region(t, store, p.channels / 2u);
+    kvant_trial_launch(t, KVANT_KERNEL_channel_scale, &p, (kvant_trial_buffer *[]){scratch, store});
+}
+
+static void emit_smooth(kvant_case_sink *sink)
+{
+    static const smooth_case cases[] = {{1u, 1u, 8u}, {3u, 2u, 40u}, {2u, 8u, 128u}};
+    for (uint32_t i = 0; i < 3u; i++) {
+        kvant_emit(sink, i == 1u, run_smooth, &cases[i], "channel_scale/smooth/kv%u/group%u/dim%u",
+                   cases[i].heads, cases[i].group, cases[i].dim);
+    }
+}
+
 void kvant_cases_quantize(kvant_case_sink *sink)
 {
     emit_big(sink);
@@ -227,4 +258,5 @@ void kvant_cases_quantize(kvant_case_sink *sink)
             }
         }
     }
+    emit_smooth(sink);
 }

@@ -88,6 +88,22 @@ static kv_u32 add_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 c
     return offset;
 }
 
+kv_u32 kvant_add_random_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 channels)
+{
+    static const float scales[] = {1.0f, 30.0f, 1e-3f, 2e4f, 0.2f, 0.0f};
+    kv_u32 offset = kvant_trial_region(trial, scratch, 2u * channels);
+    for (kv_u32 i = 0; i < channels; i++) {
+        float scale = scales[kvant_random_below(&trial->random, 6u)];
+        float a = kv_cache_value(kvant_random_normal(&trial->random) * scale);
+        float b = kv_cache_value(kvant_random_normal(&trial->random) * scale);
+        int is_empty = kvant_random_below(&trial->random, 16u) == 0u;
+        scratch->words[offset + i] = is_empty ? 0xffffffffu : kv_sortable(a < b ? a : b);
+        scratch->words[offset + channels + i] = is_empty ? 0u : kv_sortable(a < b ? b : a);
+    }
+    scratch->is_dirty = 1;
+    return offset;
+}
+
 static kvant_event_target add_target(kvant_trial *trial, const kvant_event *e,
                                      kvant_trial_buffer *store)
 {

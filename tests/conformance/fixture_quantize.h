@@ -59,6 +59,9 @@ kvant_kernel kvant_event_encode_kernel(kv_u32 codec);
 kv_u32 kvant_event_params_words(const kvant_event *event);
 kv_u32 kvant_event_codes_words(const kvant_event *event);
 
+/* Adds the keys of some channels, lowest and highest, as extrema may leave them. */
+kv_u32 kvant_add_random_keys(kvant_trial *trial, kvant_trial_buffer *scratch, kv_u32 channels);
+
 /* Adds source, index lists and keys; without a target, the segment's regions too. */
 void kvant_event_build(kvant_trial *trial, const kvant_event *event,
                        const kvant_event_target *target, kvant_event_plan *out_plan,

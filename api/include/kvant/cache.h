@@ -88,7 +88,7 @@ KVANT_API kvant_status kvant_cache_usage(const kvant_cache *cache,
  * A prompt into an empty sequence of a layer, compressed at once. The newest tokens stay f16 as the
  * recipe says; sinks stay f16.
  *   k [tokens][kv_heads][k_dim], v [tokens][kv_heads][v_dim], q [tokens][q_heads][k_dim]
- *   q or q->buffer may be NULL when the recipe does not judge by attention
+ *   q or q->buffer may be NULL when the recipe neither judges by attention nor smooths K
  * The prompt's own attention is the engine's, or kvant_prefill_attention.
  * Errors: INVALID_STATE (not empty), CAPACITY, NOT_FINITE, INVALID_ARGUMENT.
  */

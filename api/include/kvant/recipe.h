@@ -44,8 +44,10 @@ typedef enum kvant_transform {
     KVANT_TRANSFORM_NONE = 0,
     KVANT_TRANSFORM_CST = 1, /* "cst": each channel divided by the root of its largest magnitude
                                 (ZipCache's channel-separable tokenwise quantization) */
-    KVANT_TRANSFORM_ROTATE = 2 /* "rot": each head rotated by a Hadamard matrix with signs, before
-                                  it enters the cache, window and sinks too */
+    KVANT_TRANSFORM_ROTATE = 2, /* "rot": each head rotated by a Hadamard matrix with signs, before
+                                   it enters the cache, window and sinks too */
+    KVANT_TRANSFORM_SMOOTH = 3  /* "smooth", of K: as cst, and divided by the same of the prompt's
+                                   queries; decided by a sequence's first compression for good */
 } kvant_transform;
 
 /* What a token's summed attention is divided by, to make a score. */
@@ -145,7 +147,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *
  *   k, v      CODEC[+SALIENT][/GROUPING[/TRANSFORM]]  e.g. int2/chan32, int2+int4/token/cst, f16
  *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 drop; groupings token head tok<n>
- *             chan<n> chan, where a codec has codes; transforms cst rot. Of each class K and V are
+ *             chan<n> chan, where a codec has codes; transforms cst rot smooth. Of each class K and V are
  *             both f16, both dropped, or neither.
  *   window, period, sinks   tokens            salient   share, 0 .. 1
  *   random, recent          shares of probe rows      newest    probe rows, at least
