@@ -32,6 +32,10 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
     FUZZ_CHECK(recipe->probes_newest == again.probes_newest);
     FUZZ_CHECK(memcmp(recipe->layers, again.layers, sizeof again.layers) == 0);
+    FUZZ_CHECK(recipe->pooling == again.pooling && recipe->pool_tokens == again.pool_tokens);
+    FUZZ_CHECK(recipe->score == again.score && recipe->score_of == again.score_of);
+    FUZZ_CHECK(recipe->percentile == again.percentile && recipe->blend == again.blend);
+    FUZZ_CHECK(recipe->budget == again.budget);
     FUZZ_CHECK(recipe->normaliser == again.normaliser && recipe->heads == again.heads);
     kvant_recipe_print(&again, second, sizeof second);
     FUZZ_CHECK(strcmp(text, second) == 0);
