@@ -108,6 +108,8 @@ static void steps_allocate_nothing(void **state)
     static const char *const backends[] = {"host", "opencl", "vulkan", "cuda"};
     for (int i = 0; i < 4; i++) {
         decode_on(backends[i], "kivi2");
+        decode_on(backends[i], "h2o,window=8,period=8");
+        decode_on(backends[i], "streaming,window=8");
         decode_on(backends[i], "zipcache");
         decode_on(backends[i], "rotate,window=8");
         decode_on(backends[i], "hybrid,score=outliers,pool=max5,period=32");
