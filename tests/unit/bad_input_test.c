@@ -192,7 +192,7 @@ static void hostile_operations_are_refused(void **state)
                                 desc.first_token = 4));
     REFUSED_OP(kvant_quantize, desc.scratch = store);
     REFUSED_OP(kvant_quantize, desc.role = (kvant_tensor_role)7);
-    REFUSED_OP(kvant_quantize, desc.codec = KVANT_CODEC_F16);
+    REFUSED_OP(kvant_quantize, desc.codec = KVANT_CODEC_NONE);
     REFUSED_OP(kvant_quantize, desc.heads = 0);
     REFUSED_OP(kvant_quantize, desc.tokens = 0);
     REFUSED_OP(kvant_quantize, desc.dim = 260);
