@@ -62,6 +62,7 @@ static uint64_t bits_of(kvant_codec codec)
     return codec == KVANT_CODEC_INT8_SYMMETRIC                      ? 8u
            : codec == KVANT_CODEC_F16                               ? 16u
            : codec == KVANT_CODEC_NONE || codec == KVANT_CODEC_DROP ? 0u
+           : codec >= KVANT_CODEC_NUQ2                              ? 2u
            : codec >= KVANT_CODEC_NF4                               ? 4u
                                                                     : (uint64_t)codec;
 }

@@ -5,6 +5,7 @@
  */
 #include "arith.h"
 #include "cache_internal.h"
+#include "codebook.h"
 #include "layout.h"
 #include "ops_internal.h"
 
@@ -134,6 +135,7 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
         .params_offset = place->base + (is_value ? at->v_params : at->k_params),
         .codes_offset = place->base + (is_value ? at->v_codes : at->k_codes),
         .keys_offset = keys,
+        .levels_offset = place->base + at->levels + (is_value ? KV_CODEBOOK_WORDS : 0u),
     };
     kvant_op_buffers buffers = {is_value ? event->v : event->k, place->store, workspace};
     return kvant_op_quantize(place->cache->context, &buffers, &p);

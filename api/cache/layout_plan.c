@@ -9,6 +9,7 @@
 
 #include "arith.h"
 #include "checked.h"
+#include "codebook.h"
 #include "layout.h"
 #include "ops_internal.h"
 #include "params.h"
@@ -182,10 +183,12 @@ static void decide_policy(kvant_layout *layout)
     }
     const kvant_tensor_rule *rules[2] = {&recipe->k, &recipe->v};
     for (int i = 0; i < 2; i++) {
+        layout->learns_codebooks |= kv_codec_is_learned((uint32_t)rules[i]->regular) != 0u ||
+                                    kv_codec_is_learned((uint32_t)rules[i]->salient) != 0u;
         layout->has_codebooks |= kv_codec_has_codebook((uint32_t)rules[i]->regular) != 0u ||
                                  kv_codec_has_codebook((uint32_t)rules[i]->salient) != 0u;
     }
-    layout->per_event = fills_per_event(recipe);
+    layout->per_event = layout->learns_codebooks || fills_per_event(recipe);
     layout->alignment = 1u;
     if (!layout->per_event && !layout->two_classes && !layout->is_evicting) {
         layout->alignment = alignment_of(recipe);
@@ -387,6 +390,10 @@ static void place_params(kvant_layout *layout, placer *p, uint64_t *parameters)
                              group_words(at->v_grouping, at->v_group_length, at->capacity,
                                          desc->v_dim, desc->kv_heads),
                              parameters);
+        if (kv_codec_is_learned((uint32_t)at->k_codec) != 0u ||
+            kv_codec_is_learned((uint32_t)at->v_codec) != 0u) {
+            at->levels = place(p, 2u * KV_CODEBOOK_WORDS, parameters);
+        }
         if (segment->event != scale_event) { /* both classes of an event share channel scales */
             scale_event = segment->event;
             bool is_first = k_scale == KVANT_NO_OFFSET;
@@ -491,7 +498,11 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
     if (layout->is_evicting) {
         return w;
     }
-    w.keys = place(&p, channels * 2u, &count);
+    uint64_t keys = channels * 2u;
+    if (layout->learns_codebooks && keys < KV_CODEBOOK_BYTES) {
+        keys = KV_CODEBOOK_BYTES;
+    }
+    w.keys = place(&p, keys, &count);
     if (layout->smooths_k) {
         w.query_keys = place(&p, (uint64_t)desc->q_heads * desc->k_dim * 2u, &count);
     }

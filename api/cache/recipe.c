@@ -240,6 +240,25 @@ static const kvant_named_recipe named[] = {
          .normaliser = KVANT_NORMALISER_NONE,
          .heads = KVANT_HEADS_GROUP,
      }},
+    {"nuq",
+     "KVQuant-like: 16 levels by k-means, K per channel, V per token",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_NUQ4, KVANT_CODEC_NONE, KVANT_GROUPING_CHANNEL_SEGMENT, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_NUQ4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},
+         .period = 128,
+     }},
+    {"intrinsic",
+     "4 levels, extremes and modes, per 32 tokens of a channel of K and per token and head of V",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INTRINSIC, KVANT_CODEC_NONE, KVANT_GROUPING_CHANNEL_TOKENS, 32,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INTRINSIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .period = 128,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)

@@ -22,6 +22,10 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"fp4", KVANT_CODEC_FP4},
                                            {"mxfp4", KVANT_CODEC_MXFP4},
                                            {"nvfp4", KVANT_CODEC_NVFP4},
+                                           {"nuq4", KVANT_CODEC_NUQ4},
+                                           {"nuq2", KVANT_CODEC_NUQ2},
+                                           {"intrinsic", KVANT_CODEC_INTRINSIC},
+                                           {"literal", KVANT_CODEC_INTRINSIC_LITERAL},
                                            {"drop", KVANT_CODEC_DROP},
                                            {NULL, 0}};
 static const kvant_recipe_word transforms[] = {{"cst", KVANT_TRANSFORM_CST},
@@ -118,15 +122,15 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
     if (!kvant_recipe_look_up(codecs, buffer, &codec)) {
         return expected(c, offset,
                         "a codec: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4, "
-                        "nvfp4 or drop");
+                        "nvfp4, nuq4, nuq2, intrinsic, literal or drop");
     }
     rule.regular = (kvant_codec)codec;
     if (salient != NULL) {
         if (!kvant_recipe_look_up(codecs, salient, &codec)) {
             return expected(
                 c, offset + (size_t)(salient - buffer),
-                "a codec for salient tokens: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4 "
-                "nvfp4 or drop");
+                "a codec for salient tokens: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4, "
+                "nvfp4, nuq4, nuq2, intrinsic, literal or drop");
         }
         rule.salient = (kvant_codec)codec;
     }

@@ -124,7 +124,8 @@ KV_STRUCT_BEGIN(kv_positions_params)
     kv_u32 step; /* 1; or 0 to write KV_POSITION_INVALID */
 KV_STRUCT_END(kv_positions_params)
 
-/* extrema, encode, encode_codebook, gather: one tensor (K or V) of a compression event. The event's token i is row
+/* extrema, encode, encode_codebook, codebook_histogram, codebook_levels, gather: one tensor (K or V) of
+ * a compression event. The event's token i is row
  * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
  * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head. */
 KV_STRUCT_BEGIN(kv_quantize_params)
@@ -144,7 +145,8 @@ KV_STRUCT_BEGIN(kv_quantize_params)
     kv_u32 channel_scale_offset; /* halves [head][dim] in the store, or KV_NO_OFFSET */
     kv_u32 params_offset;        /* in the store */
     kv_u32 codes_offset;         /* in the store */
-    kv_u32 keys_offset; /* in scratch: lowest key of each channel [head][dim], then highest of each */
+    /* in scratch: lowest key of each channel [head][dim], then highest of each; or a histogram */
+    kv_u32 keys_offset;
     kv_u32 levels_offset; /* in the store: a learned codebook */
 KV_STRUCT_END(kv_quantize_params)
 

@@ -108,7 +108,7 @@ void kvant_write_segment(const kvant_segment *segment, uint32_t *entry)
     entry[KV_SEGMENT_V_PARAMS] = segment->v_params;
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = segment->k_channel_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = segment->v_channel_scale;
-    entry[KV_SEGMENT_LEVELS] = 0;
+    entry[KV_SEGMENT_LEVELS] = segment->levels;
 }
 
 /* ---- attention over segments ---- */

@@ -94,6 +94,8 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_encode_codebook:
     case KVANT_KERNEL_gather:
+    case KVANT_KERNEL_codebook_histogram:
+    case KVANT_KERNEL_codebook_levels:
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
     case KVANT_KERNEL_attention_codebook:

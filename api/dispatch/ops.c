@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "arith.h"
+#include "codebook.h"
 #include "layout.h"
 
 /* Empty keys: lowest above highest. */
@@ -34,6 +35,40 @@ static kvant_status find_extrema(kvant_context *context, kvant_work work,
     return status;
 }
 
+/* Codes, and the parameters of groups that are not whole channels. */
+static kvant_status encode(kvant_context *context, kvant_work work, const kvant_op_buffers *buffers,
+                           const kv_quantize_params *p)
+{
+    kvant_buffer *bindings[2] = {buffers->source, buffers->store};
+    kvant_kernel kernel =
+        kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook : KVANT_KERNEL_encode;
+    return kvant_launch_as(context, work, kernel, p, bindings, 2);
+}
+
+/* A learned codebook from the event's values, of which the parameters must be known: where encode makes
+ * them it goes first, and its codes are made again. */
+static kvant_status learn(kvant_context *context, kvant_work work, const kvant_op_buffers *buffers,
+                          const kv_quantize_params *p)
+{
+    kvant_buffer *histogram[3] = {buffers->source, buffers->store, buffers->scratch};
+    kvant_buffer *levels[2] = {buffers->scratch, buffers->store};
+    kvant_status status = KVANT_OK;
+    if (kv_groups_are_local(p->grouping) != 0u) {
+        status = encode(context, work, buffers, p);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_buffer_fill(buffers->scratch, (uint64_t)p->keys_offset * 4u, 0u,
+                                   KV_CODEBOOK_BYTES * 4u);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_launch_as(context, work, KVANT_KERNEL_codebook_histogram, p, histogram, 3);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_launch_as(context, work, KVANT_KERNEL_codebook_levels, p, levels, 2);
+    }
+    return status;
+}
+
 static kvant_status quantize(kvant_context *context, kvant_work work,
                              const kvant_op_buffers *buffers, const kv_quantize_params *p)
 {
@@ -56,10 +91,11 @@ static kvant_status quantize(kvant_context *context, kvant_work work,
                 kvant_launch_as(context, work, KVANT_KERNEL_parameters, &channels, parameters, 2);
         }
     }
+    if (status == KVANT_OK && kv_codec_is_learned(p->codec) != 0u) {
+        status = learn(context, work, buffers, p);
+    }
     if (status == KVANT_OK) {
-        kvant_kernel kernel = kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook
-                                                                    : KVANT_KERNEL_encode;
-        status = kvant_launch_as(context, work, kernel, p, encode, 2);
+        status = encode(context, work, buffers, p);
     }
     return status;
 }

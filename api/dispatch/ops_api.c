@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "checked.h"
+#include "codebook.h"
 #include "layout.h"
 #include "ops_internal.h"
 #include "validate.h"
@@ -48,6 +49,13 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
                           "which is quantized at once",
                           desc->first_token);
     }
+    if (kv_codec_is_learned((uint32_t)desc->codec) != 0u && desc->first_token != 0) {
+        return kvant_fail(
+            KVANT_ERROR_INVALID_ARGUMENT,
+            "first_token is %u: a learned codebook belongs to the whole segment, which "
+            "is quantized at once",
+            desc->first_token);
+    }
     if (desc->role != KVANT_KEYS && desc->role != KVANT_VALUES) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "role %d is neither keys nor values",
                           (int)desc->role);
@@ -69,7 +77,10 @@ uint64_t kvant_quantize_scratch_bytes(const kvant_quantize_desc *desc)
     if (check_quantize_shape(desc, false) != KVANT_OK) {
         return 0;
     }
-    return (uint64_t)desc->heads * desc->dim * 8u; /* two keys a channel */
+    uint64_t bytes = (uint64_t)desc->heads * desc->dim * 8u; /* two keys a channel */
+    bool is_small = bytes < KV_CODEBOOK_BYTES * 4u;
+    return kv_codec_is_learned((uint32_t)desc->codec) != 0u && is_small ? KV_CODEBOOK_BYTES * 4u
+                                                                        : bytes;
 }
 
 uint64_t kvant_quantize_code_words(const kvant_quantize_desc *desc)
@@ -110,6 +121,10 @@ static kvant_status check_store(kvant_context *context, const kvant_quantize_des
     if (status == KVANT_OK && has_params) {
         status = kvant_check_words(context, "store (params)", desc->store, desc->params,
                                    group_count(desc));
+    }
+    if (status == KVANT_OK && kv_codec_is_learned((uint32_t)desc->codec) != 0u) {
+        status = kvant_check_words(context, "store (levels)", desc->store, desc->levels,
+                                   KV_CODEBOOK_WORDS);
     }
     return status == KVANT_OK ? check_lists(context, desc) : status;
 }
@@ -156,6 +171,7 @@ static kv_quantize_params quantize_params(const kvant_quantize_desc *desc,
         .channel_scale_offset = desc->channel_scale,
         .params_offset = desc->params,
         .codes_offset = desc->codes,
+        .levels_offset = desc->levels,
     };
 }
 
@@ -228,6 +244,7 @@ kvant_status kvant_dequantize(kvant_context *context, const kvant_quantize_desc 
         .channel_scale_offset = desc->channel_scale,
         .params_offset = desc->params,
         .codes_offset = desc->codes,
+        .levels_offset = desc->levels,
     };
     kvant_buffer *buffers[2] = {desc->store, target.buffer};
     return kvant_launch_kernel(context, KVANT_KERNEL_dequantize, &p, buffers, 2);

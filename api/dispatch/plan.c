@@ -104,6 +104,12 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
         return append_items(params, lanes);
     case KVANT_KERNEL_rotate:
         return rotate_items(params, lanes);
+    case KVANT_KERNEL_codebook_histogram: {
+        const kv_quantize_params *p = params;
+        return (uint64_t)p->tokens * p->heads;
+    }
+    case KVANT_KERNEL_codebook_levels:
+        return 1u;
     case KVANT_KERNEL_positions:
         return ((const kv_positions_params *)params)->count;
     case KVANT_KERNEL_extrema:

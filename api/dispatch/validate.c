@@ -44,7 +44,7 @@ bool kvant_is_quantized_codec(kvant_codec codec)
 {
     return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
            codec == KVANT_CODEC_INT8_SYMMETRIC ||
-           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_NVFP4);
+           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_INTRINSIC_LITERAL);
 }
 
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)

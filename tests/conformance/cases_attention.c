@@ -126,7 +126,7 @@ static void emit_codebooks(kvant_case_sink *sink)
     for (uint32_t i = 0; i < 24u; i++) {
         kvant_attention_spec s = {.cache = {.segment_count = 1u + i % 3u}};
         choose_shape(&s, i);
-        kv_u32 codebook = KV_CODEC_NF4 + i % 4u;
+        kv_u32 codebook = (i % 3u == 1u ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u;
         kv_u32 other = i % 5u == 4u ? KV_CODEC_FP4 : codecs[i % 5u];
         s.cache.segments[0] = (kvant_segment){
             .k = format_of(i % 2u == 0u ? codebook : other, i % 5u, i),
@@ -141,7 +141,7 @@ static void emit_codebooks(kvant_case_sink *sink)
         s.cache.segments[2] = (kvant_segment){
             .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 9u};
         s.cache.kind = i % 4u == 1u ? KVANT_INPUT_OUTLIERS : KVANT_INPUT_GAUSSIAN;
-        emit_stages(sink, &s, "codebook", i % 3u == 0u);
+        emit_stages(sink, &s, "codebook", i % 3u == 0u || i == 4u || i == 7u);
     }
 }
 

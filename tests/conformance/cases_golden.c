@@ -229,7 +229,7 @@ static kvant_event add_golden_tensor(kvant_trial *t, golden_cache *c, uint32_t v
     entry[KV_SEGMENT_K_PARAMS + i] = params;
     entry[KV_SEGMENT_K_CHANNEL_SCALE + i] = scale;
 
-    kvant_event_target target = {c->region + params, c->region + codes, c->region + scale};
+    kvant_event_target target = {c->region + params, c->region + codes, c->region + scale, 0u};
     kvant_event_plan plan;
     kvant_event_build(t, &event, &target, &plan, c->source, c->store, c->scratch);
     fill_golden(c->source, &plan.quantize.source, event.tokens, event.heads, event.dim);

@@ -131,7 +131,7 @@ static oracle_tensor tensor_of(const kv_u32 *region, const kv_u32 *segment, int 
         .dim = dim,
     };
     if (codec >= KV_CODEC_NF4) {
-        oracle_codebook(codec, &tensor);
+        oracle_codebook(codec, &region[segment[KV_SEGMENT_LEVELS] + (is_value ? 4u : 0u)], &tensor);
     }
     if (tensor.bits != 16u) {
         tensor.params = &region[segment[is_value ? KV_SEGMENT_V_PARAMS : KV_SEGMENT_K_PARAMS]];
@@ -359,12 +359,12 @@ static void emit_attention(kvant_case_sink *sink)
 /* Codebooks for K, V or both, beside integers of every width. */
 static void emit_codebooks(kvant_case_sink *sink)
 {
-    static const kv_u32 pairs[][2] = {{KV_CODEC_NF4, KV_CODEC_FP4},
-                                      {KV_CODEC_MXFP4, KV_CODEC_INT8},
-                                      {KV_CODEC_INT2, KV_CODEC_NVFP4},
-                                      {KV_CODEC_FP4, KV_CODEC_NF4},
-                                      {KV_CODEC_INT4, KV_CODEC_MXFP4}};
-    for (uint32_t i = 0; i < 5u; i++) {
+    static const kv_u32 pairs[][2] = {
+        {KV_CODEC_NF4, KV_CODEC_FP4},    {KV_CODEC_MXFP4, KV_CODEC_INT8},
+        {KV_CODEC_INT2, KV_CODEC_NVFP4}, {KV_CODEC_FP4, KV_CODEC_NF4},
+        {KV_CODEC_INT4, KV_CODEC_MXFP4}, {KV_CODEC_NUQ4, KV_CODEC_NUQ4},
+        {KV_CODEC_NUQ2, KV_CODEC_NF4},   {KV_CODEC_INTRINSIC, KV_CODEC_INTRINSIC_LITERAL}};
+    for (uint32_t i = 0; i < 8u; i++) {
         kvant_attention_spec s = {
             .cache = {.segment_count = 2u,
                       .sequences = 1u,
@@ -380,13 +380,13 @@ static void emit_codebooks(kvant_case_sink *sink)
             .mask = KVANT_MASK_CAUSAL,
             .has_lse = 1,
         };
-        s.cache.segments[0] = (kvant_segment){.k = format(pairs[i][0], i, 0),
+        s.cache.segments[0] = (kvant_segment){.k = format(pairs[i][0], i % 5u, 0),
                                               .v = format(pairs[i][1], (i + 2u) % 5u, 0),
                                               .tokens = 77u,
                                               .spare = 5u};
         s.cache.segments[1] = (kvant_segment){
             .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 20u};
-        emit_spec(sink, &s, "codebook", 0, i < 3u);
+        emit_spec(sink, &s, "codebook", 0, i < 3u || i == 5u);
     }
 }
 

@@ -173,6 +173,75 @@ static void check_level(kvant_trial *t, const quantize_view *v, const unsigned a
     }
 }
 
+/* An element of a learned codebook: parameters as int8's, and the nearest level, or in the literal form
+ * the highest that is not above the value. */
+static void check_learned_level(kvant_trial *t, const quantize_view *v, const unsigned at[3],
+                                const oracle_stored *stored, double low, double high)
+{
+    double x = *input_of(v, at[0], at[1], at[2]);
+    double ideal = (high - low) / 255.0;
+    if (fabs(stored->scale - ideal) > half_rounding(ideal) ||
+        fabs(stored->minimum - low) > half_rounding(low)) {
+        kvant_trial_fail(t, "head %u token %u channel %u: range %.9g..%.9g stored as %.9g, %.9g",
+                         at[0], at[1], at[2], low, high, stored->scale, stored->minimum);
+    }
+    double y = stored->scale > 0.0 ? (x - stored->minimum) / stored->scale : 0.0;
+    double slack = (fabs(x) + fabs(stored->minimum)) / fmax(stored->scale, 0x1p-24) * 0x1p-21;
+    unsigned count = 1u << v->tensor.bits;
+    double nearest = 1e9;
+    for (unsigned i = 0; i < count; i++) {
+        double level = v->tensor.levels[i];
+        int is_below = i == 0u || level <= y - slack;
+        if (v->event->codec != KV_CODEC_INTRINSIC_LITERAL) {
+            nearest = fmin(nearest, fabs(y - level));
+        } else if (is_below && i < 3u) {
+            nearest = fabs(y - level);
+        }
+    }
+    double distance = fabs(y - stored->code);
+    int is_boundary = 0; /* of the literal form, within rounding */
+    for (unsigned i = 0; i < count; i++) {
+        is_boundary |= fabs(y - v->tensor.levels[i]) <= slack;
+    }
+    if (distance > nearest + slack && !is_boundary) {
+        kvant_trial_fail(t, "head %u token %u channel %u: (%.9g - %.9g)/%.9g has level %u", at[0],
+                         at[1], at[2], x, stored->minimum, stored->scale, stored->code);
+    }
+}
+
+/* What a learned codebook is for: its squared error is below that of as many levels evenly apart. Modes
+ * promise no such thing; their ends are the extremes. */
+static void check_codebook(kvant_trial *t, const quantize_view *v)
+{
+    const kvant_event *e = v->event;
+    unsigned count = 1u << v->tensor.bits;
+    double own = 0.0;
+    double even = 0.0;
+    for (unsigned i = 1; i < count; i++) {
+        if (v->tensor.levels[i] < v->tensor.levels[i - 1u]) {
+            kvant_trial_fail(t, "level %u is below level %u", i, i - 1u);
+        }
+    }
+    if (e->codec == KV_CODEC_INTRINSIC || e->codec == KV_CODEC_INTRINSIC_LITERAL) {
+        if (v->tensor.levels[0] != 0u || v->tensor.levels[3] != 255u) {
+            kvant_trial_fail(t, "the outer levels are not the extremes");
+        }
+        return;
+    }
+    for (unsigned i = 0; i < e->heads * e->tokens * e->dim; i++) {
+        unsigned head = i / e->dim / e->tokens, token = i / e->dim % e->tokens;
+        oracle_stored s = oracle_read(&v->tensor, head, e->token + token, i % e->dim);
+        double x = *input_of(v, head, token, i % e->dim);
+        double y = s.scale > 0.0 ? (x - s.minimum) / s.scale : 0.0;
+        double step = 255.0 / (count - 1u);
+        own += (y - s.code) * (y - s.code);
+        even += (y - nearbyint(y / step) * step) * (y - nearbyint(y / step) * step);
+    }
+    if (e->kind == KVANT_INPUT_GAUSSIAN && own > 0.95 * even) {
+        kvant_trial_fail(t, "learned levels leave %.4g, even ones %.4g", own, even);
+    }
+}
+
 static void check_dequantized(kvant_trial *t, const quantize_view *v, const kv_u32 *target,
                               const kv_view *view)
 {
@@ -230,7 +299,7 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
         .dim = e->dim,
     };
     if (e->codec >= KV_CODEC_NF4) {
-        oracle_codebook(e->codec, &v.tensor);
+        oracle_codebook(e->codec, &store->words[plan.quantize.levels_offset], &v.tensor);
     }
     v.input = kvant_trial_memory(t, (size_t)e->heads * e->tokens * e->dim, sizeof *v.input);
     read_input(&v);
@@ -245,10 +314,14 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
                 double high;
                 group_extrema(&v, at, &low, &high);
                 oracle_stored stored = oracle_read(&v.tensor, head, e->token + token, channel);
-                (v.tensor.has_codebook ? check_level : check_element)(t, &v, at, &stored, low,
-                                                                      high);
+                (e->codec >= KV_CODEC_NUQ4 ? check_learned_level
+                 : v.tensor.has_codebook   ? check_level
+                                           : check_element)(t, &v, at, &stored, low, high);
             }
         }
+    }
+    if (e->codec >= KV_CODEC_NUQ4) {
+        check_codebook(t, &v);
     }
     check_dequantized(t, &v, target->words, &plan.dequantize.target);
     t->words += (uint64_t)e->heads * e->tokens * e->dim;
@@ -260,11 +333,12 @@ static void emit_codebooks(kvant_case_sink *sink)
     static const kvant_input_kind kinds[] = {KVANT_INPUT_GAUSSIAN,   KVANT_INPUT_OUTLIERS,
                                              KVANT_INPUT_TINY_SCALE, KVANT_INPUT_SUBNORMAL,
                                              KVANT_INPUT_CONSTANT,   KVANT_INPUT_HUGE_SCALE};
-    for (uint32_t i = 0; i < 20u; i++) {
+    for (uint32_t i = 0; i < 28u; i++) {
         kv_u32 grouping = i % 5u;
+        int is_learned = i >= 20u;
         kvant_event e = {
             .is_value = i / 2u % 2u,
-            .codec = KV_CODEC_NF4 + i % 4u,
+            .codec = (is_learned ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u,
             .grouping = grouping,
             .group_length = grouping == KV_GROUP_TOKEN_CHANNELS   ? 16u
                             : grouping == KV_GROUP_CHANNEL_TOKENS ? 32u
@@ -272,15 +346,16 @@ static void emit_codebooks(kvant_case_sink *sink)
             .heads = 2u,
             .dim = i % 3u != 0u ? 40u : 64u,
             .tokens = 35u,
-            .token = grouping == KV_GROUP_CHANNEL_SEGMENT ? 0u : 64u,
+            .token = grouping == KV_GROUP_CHANNEL_SEGMENT || is_learned ? 0u : 64u,
             .capacity = 128u,
             .dtype = i % 3u,
-            .kind = kinds[i / 3u % 6u],
+            .kind = i >= 20u && i < 26u ? KVANT_INPUT_GAUSSIAN : kinds[i / 3u % 6u],
             .has_channel_scale = i % 3u == 1u && kv_is_channelwise(grouping) == 0u,
         };
         char name[200];
         kvant_event_name(&e, name, sizeof name);
-        kvant_emit(sink, i % 2u == 0u, run_oracle_quantize, &e, "oracle/quantize/%s", name);
+        kvant_emit(sink, i % 2u == 0u || i == 23u, run_oracle_quantize, &e, "oracle/quantize/%s",
+                   name);
     }
 }
 

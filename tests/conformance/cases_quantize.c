@@ -94,6 +94,13 @@ static void emit_event(kvant_case_sink *sink, const kvant_event *e, uint32_t i)
         kvant_emit(sink, i % 24u == 0u, run_quantize, &c, "%s/%s", kvant_kernel_name(c.kernel),
                    name);
     }
+    static const kvant_kernel learning[] = {KVANT_KERNEL_codebook_histogram,
+                                            KVANT_KERNEL_codebook_levels};
+    for (size_t j = 0; kv_codec_is_learned(e->codec) != 0u && j < 2u; j++) {
+        c.kernel = learning[j];
+        kvant_emit(sink, i % 24u == 0u, run_quantize, &c, "%s/%s", kvant_kernel_name(c.kernel),
+                   name);
+    }
     if (i % 3u == 0u) {
         c.kernel = KVANT_KERNEL_COUNT;
         kvant_emit(sink, i % 24u == 0u, run_quantize, &c, "quantize/%s", name);
@@ -182,10 +189,10 @@ static void emit_inside(kvant_case_sink *sink)
 /* Codebooks, in every grouping, of K and of V. */
 static void emit_codebooks(kvant_case_sink *sink)
 {
-    for (uint32_t i = 0; i < 40u; i++) {
+    for (uint32_t i = 0; i < 56u; i++) {
         kvant_event e = {
             .is_value = i / 4u % 2u,
-            .codec = KV_CODEC_NF4 + i % 4u,
+            .codec = i < 32u ? KV_CODEC_NF4 + i % 4u : KV_CODEC_NUQ4 + i % 4u,
             .grouping = i % 5u,
             .kind = (kvant_input_kind)(i / 2u % KVANT_INPUT_KIND_COUNT),
             .dtype = i % 3u,
@@ -194,6 +201,10 @@ static void emit_codebooks(kvant_case_sink *sink)
             .has_channel_scale = i / 2u % 2u != 0u && kv_is_channelwise(i % 5u) == 0u,
         };
         choose_shape(&e, i + 3u);
+        if (kv_codec_is_learned(e.codec) != 0u) { /* a segment of its own */
+            e.capacity -= e.token;
+            e.token = 0u;
+        }
         emit_event(sink, &e, i % 4u == 0u ? 0u : 1u + i % 2u * 2u); /* a quarter is quick */
     }
 }

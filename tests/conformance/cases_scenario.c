@@ -28,6 +28,7 @@ static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
     for (int i = 0; i < 4; i++) {
         unsigned own = codecs[i] == KVANT_CODEC_INT2   ? 2u
                        : codecs[i] == KVANT_CODEC_INT4 ? 4u
+                       : codecs[i] >= KVANT_CODEC_NUQ2 ? 2u
                        : codecs[i] >= KVANT_CODEC_NF4  ? 4u
                        : codecs[i] == KVANT_CODEC_INT8 || codecs[i] == KVANT_CODEC_INT8_SYMMETRIC
                            ? 8u

@@ -34,6 +34,8 @@ static const word_rule word_rules[] = {
     {"encode_codebook", KVANT_CASES_CODES,
      "a code is a count of thresholds, half-integers, that a rounded product is beyond"},
     {"gather", KVANT_CASES_CODES, "conversion to f16 is an integer routine"},
+    {"codebook_histogram", KVANT_CASES_CODES, "it counts codes, in integers"},
+    {"codebook_levels", KVANT_CASES_CODES, "sums and means are integers"},
     {"dequantize", KVANT_CASES_CODES, "one product and one sum, each rounded once"},
     {"quantize", KVANT_CASES_CODES, "each kernel of the chain is exact"},
     {"probe_rows", KVANT_CASES_SALIENCY, "Philox is integer arithmetic"},

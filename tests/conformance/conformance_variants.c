@@ -15,7 +15,8 @@
     (BIT(probe_rows) | BIT(saliency_queries) | BIT(saliency_rows) | BIT(saliency_merge) |          \
      BIT(saliency_columns) | BIT(saliency_scores) | QUANTIZE | BIT(select)) /* with its keys */
 #define RANGES (BIT(saliency_magnitudes) | BIT(saliency_percentile) | BIT(saliency_range))
-#define CODES (BIT(encode_codebook) | BIT(dequantize))
+#define CODES                                                                                      \
+    (BIT(encode_codebook) | BIT(codebook_histogram) | BIT(codebook_levels) | BIT(dequantize))
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
 #define ATTENTION_CODEBOOK (BIT(attention_codebook) | BIT(attention_merge))
 

@@ -7,7 +7,7 @@
 
 /* Offsets of one segment's parts within its region. */
 typedef struct {
-    kv_u32 positions, k_codes, v_codes, k_params, v_params, k_scale, v_scale;
+    kv_u32 positions, k_codes, v_codes, k_params, v_params, k_scale, v_scale, levels;
 } segment_parts;
 
 kv_u32 kvant_segment_capacity(const kvant_segment *segment)
@@ -71,6 +71,10 @@ static kv_u32 place_segment(const kvant_cache_spec *spec, const kvant_segment *s
     kvant_event v = event_of(spec, segment, 1u);
     place_tensor(spec, &k, &at, &parts->k_codes, &parts->k_params, &parts->k_scale);
     place_tensor(spec, &v, &at, &parts->v_codes, &parts->v_params, &parts->v_scale);
+    parts->levels = 0u;
+    if (kv_codec_is_learned(k.codec) != 0u || kv_codec_is_learned(v.codec) != 0u) {
+        parts->levels = take(spec, &at, 2u * KV_CODEBOOK_WORDS);
+    }
     return at;
 }
 
@@ -94,7 +98,7 @@ static void write_entry(const kvant_cache_spec *spec, const kvant_segment *segme
     entry[KV_SEGMENT_V_PARAMS] = parts->v_params;
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = parts->k_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = parts->v_scale;
-    entry[KV_SEGMENT_LEVELS] = 0u;
+    entry[KV_SEGMENT_LEVELS] = parts->levels;
 }
 
 /* Ascending positions with gaps, dealt to the slots of a ring; per head, shifted by the head. */
@@ -141,7 +145,7 @@ static void fill_sequence(kvant_trial *trial, const kvant_cache_spec *spec,
                           kvant_trial_buffer *store, kvant_trial_buffer *source,
                           kvant_trial_buffer *scratch, kv_u32 base, kvant_cache_layout *layout)
 {
-    const segment_parts none = {0, 0, 0, 0, 0, 0, 0};
+    const segment_parts none = {0, 0, 0, 0, 0, 0, 0, 0};
     segment_parts parts = none;
     kv_u32 at = layout->segments_offset + spec->segment_count * KV_SEGMENT_WORDS;
     kv_u32 split = 0;
@@ -163,9 +167,10 @@ static void fill_sequence(kvant_trial *trial, const kvant_cache_spec *spec,
         kvant_event k = event_of(spec, segment, 0u);
         kvant_event v = event_of(spec, segment, 1u);
         kvant_event_target k_target = {base + parts.k_params, base + parts.k_codes,
-                                       base + parts.k_scale};
+                                       base + parts.k_scale, base + parts.levels};
         kvant_event_target v_target = {base + parts.v_params, base + parts.v_codes,
-                                       base + parts.v_scale};
+                                       base + parts.v_scale,
+                                       base + parts.levels + KV_CODEBOOK_WORDS};
         fill_tensor(trial, &k, &k_target, store, source, scratch);
         fill_tensor(trial, &v, &v_target, store, source, scratch);
     }

@@ -23,6 +23,14 @@ const char *kvant_event_codec_name(kv_u32 codec)
         return "mxfp4";
     case KV_CODEC_NVFP4:
         return "nvfp4";
+    case KV_CODEC_NUQ4:
+        return "nuq4";
+    case KV_CODEC_NUQ2:
+        return "nuq2";
+    case KV_CODEC_INTRINSIC:
+        return "intrinsic";
+    case KV_CODEC_INTRINSIC_LITERAL:
+        return "literal";
     default:
         return "f16";
     }
@@ -113,6 +121,10 @@ static kvant_event_target add_target(kvant_trial *trial, const kvant_event *e,
     }
     target.params_offset = kvant_trial_region(trial, store, kvant_event_params_words(e));
     target.codes_offset = kvant_trial_region(trial, store, kvant_event_codes_words(e));
+    if (kv_codec_is_learned(e->codec) != 0u) {
+        target.levels_offset = kvant_trial_region(trial, store, KV_CODEBOOK_WORDS);
+        kvant_trial_fill(store, target.levels_offset, KV_CODEBOOK_WORDS, 0u);
+    }
     return target;
 }
 
@@ -153,8 +165,14 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
     p.channel_scale_offset = e->has_channel_scale ? target.channel_scale_offset : KV_NO_OFFSET;
     p.params_offset = target.params_offset;
     p.codes_offset = target.codes_offset;
+    p.levels_offset = target.levels_offset;
     p.keys_offset = add_keys(trial, scratch, e->heads * e->dim);
     plan->quantize = p;
+    plan->learning = p;
+    if (kv_codec_is_learned(e->codec) != 0u) {
+        plan->learning.keys_offset = kvant_trial_region(trial, scratch, KV_CODEBOOK_BYTES);
+        kvant_trial_fill(scratch, plan->learning.keys_offset, KV_CODEBOOK_BYTES, 0u);
+    }
     plan->parameters = (kv_parameters_params){
         .keys_offset = p.keys_offset,
         .channels = e->heads * e->dim,
@@ -174,6 +192,7 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
         .channel_scale_offset = p.channel_scale_offset,
         .params_offset = p.params_offset,
         .codes_offset = p.codes_offset,
+        .levels_offset = p.levels_offset,
     };
 }
 
@@ -200,5 +219,12 @@ void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_ker
                                                           &plan->parameters, finish);
     }
     kvant_kernel kernel = kvant_event_encode_kernel(plan->quantize.codec);
+    if (kv_codec_is_learned(plan->quantize.codec) != 0u) {
+        rest(trial, kernel, &plan->quantize, encode); /* the parameters */
+        (only == KVANT_KERNEL_codebook_histogram ? chosen : rest)(
+            trial, KVANT_KERNEL_codebook_histogram, &plan->learning, extrema);
+        (only == KVANT_KERNEL_codebook_levels ? chosen : rest)(trial, KVANT_KERNEL_codebook_levels,
+                                                               &plan->learning, finish);
+    }
     (only == kernel ? chosen : rest)(trial, kernel, &plan->quantize, encode);
 }

@@ -35,6 +35,7 @@ typedef struct {
     kv_u32 params_offset;
     kv_u32 codes_offset;
     kv_u32 channel_scale_offset; /* KV_NO_OFFSET: none */
+    kv_u32 levels_offset;        /* of a learned codebook */
 } kvant_event_target;
 
 typedef struct {
@@ -43,6 +44,7 @@ typedef struct {
     kv_channel_scale_params channel_scale;
     kv_quantize_params quantize;
     kv_parameters_params parameters;
+    kv_quantize_params learning;     /* of a learned codebook: keys are its histogram */
     kv_dequantize_params dequantize; /* without its target */
     int has_channel_scale;
 } kvant_event_plan;

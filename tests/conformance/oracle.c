@@ -153,15 +153,21 @@ static unsigned code_of(const oracle_tensor *t, unsigned head, unsigned token, u
 }
 
 /* NormalFloat as QLoRA publishes it, and E2M1. */
-void oracle_codebook(unsigned codec, oracle_tensor *t)
+void oracle_codebook(unsigned codec, const uint32_t *learned, oracle_tensor *t)
 {
     static const double nf4[16] = {
         -1.0,      -0.6961928, -0.525073, -0.3949174, -0.2844413, -0.1847734, -0.09105,  0.0,
         0.0795803, 0.1609301,  0.2461123, 0.3379151,  0.4407097,  0.5626169,  0.7229566, 1.0};
     static const double e2m1[8] = {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0};
     t->has_codebook = 1;
-    t->bits = 4u;
-    t->is_symmetric = 1;
+    t->bits = codec <= 20u ? 4u : 2u;
+    t->is_symmetric = codec < 20u;
+    for (int i = 0; codec >= 20u && i < 16; i++) {
+        t->levels[i] = learned[i / 4] >> (8 * (i % 4)) & 255u;
+    }
+    if (codec >= 20u) {
+        return;
+    }
     for (int i = 0; i < 16; i++) {
         double level = codec == 16u ? nearbyint(127.0 * nf4[i])
                        : i >= 8     ? 16.0 * e2m1[i - 8]

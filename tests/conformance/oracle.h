@@ -56,8 +56,9 @@ typedef struct {
     unsigned levels[16]; /* that codes stand for */
 } oracle_tensor;
 
-/* Levels, as format.md has them, of a codec with a codebook that is not learned; bits of its codes. */
-void oracle_codebook(unsigned codec, oracle_tensor *tensor);
+/* Levels, as format.md has them, of a codec with a codebook, and the bits of its codes. Learned levels
+ * are bytes from `learned` on. */
+void oracle_codebook(unsigned codec, const uint32_t *learned, oracle_tensor *tensor);
 
 typedef struct {
     double scale, minimum, channel_scale;

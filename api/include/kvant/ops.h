@@ -38,6 +38,8 @@ typedef enum kvant_tensor_role { KVANT_KEYS = 0, KVANT_VALUES = 1 } kvant_tensor
  *   channel_scale  halves [heads][dim] in the store, written by kvant_channel_scale; or
  *                KVANT_NO_OFFSET
  *   scratch      at least kvant_quantize_scratch_bytes() bytes
+ *   levels       4 words in the store for the codebook of a codec that learns it (nuq4 and after), from
+ *                the event's tokens: first_token must be 0
  */
 typedef struct kvant_quantize_desc {
     size_t struct_size;
@@ -57,12 +59,13 @@ typedef struct kvant_quantize_desc {
     uint32_t params;
     uint32_t codes;
     kvant_buffer *scratch;
+    uint32_t levels;
 } kvant_quantize_desc;
 
 #define KVANT_QUANTIZE_DESC_INIT                                                                   \
     {sizeof(kvant_quantize_desc), {0, KVANT_F16, 0, 0, 0, 0, 0}, KVANT_KEYS, 0, 0, 0,              \
      KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN_HEAD, 0, 0, KVANT_NO_OFFSET, 0, 0, KVANT_NO_OFFSET,    \
-     0, 0, 0}
+     0, 0, 0, 0}
 
 KVANT_API uint64_t kvant_quantize_scratch_bytes(const kvant_quantize_desc *desc);
 /* Words of codes, and of parameters, that a segment of `capacity` tokens takes. */
@@ -249,6 +252,7 @@ typedef struct kvant_segment {
     uint32_t v_params;
     uint32_t k_channel_scale; /* or KVANT_NO_OFFSET */
     uint32_t v_channel_scale; /* or KVANT_NO_OFFSET */
+    uint32_t levels; /* of learned codebooks: 4 words of K's, then 4 of V's; else 0 */
 } kvant_segment;
 
 /* Words of the table of a sequence with these segments, for kvant_attention_table. */

@@ -27,7 +27,12 @@ typedef enum kvant_codec {
     KVANT_CODEC_NF4 = 16,   /* "nf4": QLoRA's NormalFloat, in multiples of 1/127 */
     KVANT_CODEC_FP4 = 17,   /* "fp4": E2M1 */
     KVANT_CODEC_MXFP4 = 18, /* "mxfp4": E2M1, scales are powers of two (E8M0) */
-    KVANT_CODEC_NVFP4 = 19  /* "nvfp4": E2M1, scales have the significand of E4M3 */
+    KVANT_CODEC_NVFP4 = 19, /* "nvfp4": E2M1, scales have the significand of E4M3 */
+    /* Codebooks that are learned from the tokens compressed together; a scale and a minimum per group */
+    KVANT_CODEC_NUQ4 = 20,              /* "nuq4": 16 levels by k-means */
+    KVANT_CODEC_NUQ2 = 21,              /* "nuq2": 4 levels by k-means */
+    KVANT_CODEC_INTRINSIC = 22,         /* "intrinsic": 4 levels, the extremes and two modes */
+    KVANT_CODEC_INTRINSIC_LITERAL = 23  /* "literal": the same; a code is for what lies above it */
 } kvant_codec;
 
 /* Which numbers share a scale and a minimum. */
@@ -146,8 +151,9 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
  *
  *   k, v      CODEC[+SALIENT][/GROUPING[/TRANSFORM]]  e.g. int2/chan32, int2+int4/token/cst, f16
- *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 drop; groupings token head tok<n>
- *             chan<n> chan, where a codec has codes; transforms cst rot smooth. Of each class K and V are
+ *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 nuq4 nuq2 intrinsic literal drop;
+ *             groupings token head tok<n> chan<n> chan, where a codec has codes;
+ *             transforms cst rot smooth. Of each class K and V are
  *             both f16, both dropped, or neither.
  *   window, period, sinks   tokens            salient   share, 0 .. 1
  *   random, recent          shares of probe rows      newest    probe rows, at least
