@@ -72,9 +72,9 @@ static kvant_status learn(kvant_context *context, kvant_work work, const kvant_o
 static kvant_status quantize(kvant_context *context, kvant_work work,
                              const kvant_op_buffers *buffers, const kv_quantize_params *p)
 {
-    kvant_buffer *encode[2] = {buffers->source, buffers->store};
+    kvant_buffer *gather[2] = {buffers->source, buffers->store};
     if (p->codec == KV_CODEC_F16) {
-        return kvant_launch_as(context, work, KVANT_KERNEL_gather, p, encode, 2);
+        return kvant_launch_as(context, work, KVANT_KERNEL_gather, p, gather, 2);
     }
     kvant_status status = KVANT_OK;
     if (kv_groups_are_local(p->grouping) == 0u) {

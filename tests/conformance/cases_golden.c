@@ -57,13 +57,13 @@ static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
 #define GOLDEN_CODEBOOKS 80u
 
 /* variant = (tensor * 4 + codec) * 5 + grouping, + 40 with channel scales; from GOLDEN_CODEBOOKS on
- * tensor * 4 + codebook, 8 channels of a token a group */
+ * tensor * 4 + codebook, 8 channels of a token a group; then the learned ones, of K */
 static kvant_event golden_event(uint32_t variant)
 {
     if (variant >= GOLDEN_CODEBOOKS) {
         uint32_t i = variant - GOLDEN_CODEBOOKS;
-        kvant_event codebook = golden_event(i / 4u * 20u + KV_GROUP_TOKEN_CHANNELS);
-        codebook.codec = KV_CODEC_NF4 + i % 4u;
+        kvant_event codebook = golden_event(i / 4u % 2u * 20u + KV_GROUP_TOKEN_CHANNELS);
+        codebook.codec = (i < 8u ? KV_CODEC_NF4 : KV_CODEC_NUQ4) + i % 4u;
         return codebook;
     }
     kvant_event event = {
@@ -105,6 +105,10 @@ static void produce_encode(kvant_trial *t, uint32_t variant, char *text, size_t 
                  kvant_event_params_words(&event));
     append_words(text, size, "codes", &store->words[plan.quantize.codes_offset],
                  kvant_event_codes_words(&event));
+    if (kv_codec_is_learned(event.codec) != 0u) {
+        append_words(text, size, "levels", &store->words[plan.quantize.levels_offset],
+                     KV_CODEBOOK_WORDS);
+    }
 }
 
 /* ---- the f16 window ------------------------------------------------------------------------ */
@@ -345,9 +349,9 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
                  codec_names[i / 5u % 4u], names[i % 5u], i >= 40u ? "/cst" : "");
         each(user, &(kvant_golden){name, produce_encode, i});
     }
-    for (uint32_t i = 0; i < 8u; i++) {
-        snprintf(name, sizeof name, "encode/%s/%s/token-channels-8", i / 4u != 0u ? "v" : "k",
-                 kvant_event_codec_name(KV_CODEC_NF4 + i % 4u));
+    for (uint32_t i = 0; i < 12u; i++) {
+        snprintf(name, sizeof name, "encode/%s/%s/token-channels-8", i / 4u == 1u ? "v" : "k",
+                 kvant_event_codec_name(golden_event(GOLDEN_CODEBOOKS + i).codec));
         each(user, &(kvant_golden){name, produce_encode, GOLDEN_CODEBOOKS + i});
     }
     each(user, &(kvant_golden){"append/f16", produce_append, 0u});

@@ -237,7 +237,7 @@ static void check_codebook(kvant_trial *t, const quantize_view *v)
         own += (y - s.code) * (y - s.code);
         even += (y - nearbyint(y / step) * step) * (y - nearbyint(y / step) * step);
     }
-    if (e->kind == KVANT_INPUT_GAUSSIAN && own > 0.95 * even) {
+    if (e->kind == KVANT_INPUT_GAUSSIAN && own > even) {
         kvant_trial_fail(t, "learned levels leave %.4g, even ones %.4g", own, even);
     }
 }

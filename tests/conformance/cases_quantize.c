@@ -205,7 +205,7 @@ static void emit_codebooks(kvant_case_sink *sink)
             e.capacity -= e.token;
             e.token = 0u;
         }
-        emit_event(sink, &e, i % 4u == 0u ? 0u : 1u + i % 2u * 2u); /* a quarter is quick */
+        emit_event(sink, &e, i % 3u == 0u ? 0u : 1u + i % 2u * 2u); /* a third is quick */
     }
 }
 

@@ -66,6 +66,7 @@ static void full_forms_round_trip(void **state)
         "k=int8/tok16/smooth,v=int4/token/cst,window=4",
         "k=int2+nf4/chan,v=mxfp4+fp4/token/cst,salient=0.5,recent=.1",
         "k=nvfp4/tok16,v=nf4/chan64,period=64",
+        "k=nuq2+nuq4/chan,v=literal+intrinsic/token/cst,salient=0.5,recent=.1",
         "zipcache,salient=0",
         "zipcache,salient=1",
         "zipcache,pool=avg7",
