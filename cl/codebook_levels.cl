@@ -27,7 +27,8 @@ KV_FN kv_u32 unit_of(const kv_quantize_params *p, __global const kv_u32 *scratch
 
 /* 2. Means: where the shares 1/2k, 3/2k, ... of the values lie, then rounds of k-means; a byte belongs to
  * the nearest level, between two to the lower */
-KV_FN void find_means(const kv_quantize_params *p, __global const kv_u32 *scratch, kv_u32 shift, kv_u32 count, kv_u32 *levels)
+KV_FN void find_means(const kv_quantize_params *p, __global const kv_u32 *scratch, kv_u32 shift,
+                      kv_u32 count, kv_u32 *levels)
 {
     kv_u32 total = 0u;
     for (kv_u32 byte = 0u; byte < 256u; byte++) {
@@ -65,16 +66,16 @@ KV_FN kv_u32 height_of(const kv_quantize_params *p, __global const kv_u32 *scrat
            values_of(p, scratch, byte + 1u, shift);
 }
 
-/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Between the
- * extremes */
+/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Both are away
+ * from the extremes, which every group has */
 KV_FN void find_modes(const kv_quantize_params *p, __global const kv_u32 *scratch, kv_u32 shift, kv_u32 *levels)
 {
-    kv_u32 first = 1u;
-    for (kv_u32 byte = 2u; byte < 255u; byte++) {
+    kv_u32 first = KV_MODE_DISTANCE;
+    for (kv_u32 byte = first; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         first = height_of(p, scratch, byte, shift) > height_of(p, scratch, first, shift) ? byte : first;
     }
-    kv_u32 second = first > 128u ? 1u : 254u;
-    for (kv_u32 byte = 1u; byte < 255u; byte++) {
+    kv_u32 second = first >= 128u ? KV_MODE_DISTANCE : 255u - KV_MODE_DISTANCE;
+    for (kv_u32 byte = KV_MODE_DISTANCE; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         kv_u32 distance = byte > first ? byte - first : first - byte;
         if (distance >= KV_MODE_DISTANCE &&
             height_of(p, scratch, byte, shift) > height_of(p, scratch, second, shift)) {

@@ -65,16 +65,16 @@ KV_FN kv_u32 kv_height_of(const kv_quantize_params &p, const kv_u32 *scratch, kv
            kv_values_of(p, scratch, byte + 1u, shift);
 }
 
-/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Between the
- * extremes */
+/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Both are away
+ * from the extremes, which every group has */
 KV_FN void kv_find_modes(const kv_quantize_params &p, const kv_u32 *scratch, kv_u32 shift, kv_u32 *levels)
 {
-    kv_u32 first = 1u;
-    for (kv_u32 byte = 2u; byte < 255u; byte++) {
+    kv_u32 first = KV_MODE_DISTANCE;
+    for (kv_u32 byte = first; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         first = kv_height_of(p, scratch, byte, shift) > kv_height_of(p, scratch, first, shift) ? byte : first;
     }
-    kv_u32 second = first > 128u ? 1u : 254u;
-    for (kv_u32 byte = 1u; byte < 255u; byte++) {
+    kv_u32 second = first >= 128u ? KV_MODE_DISTANCE : 255u - KV_MODE_DISTANCE;
+    for (kv_u32 byte = KV_MODE_DISTANCE; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         kv_u32 distance = byte > first ? byte - first : first - byte;
         if (distance >= KV_MODE_DISTANCE &&
             kv_height_of(p, scratch, byte, shift) > kv_height_of(p, scratch, second, shift)) {

@@ -71,16 +71,16 @@ kv_u32 height_of(kv_u32 byte, kv_u32 shift)
            values_of(byte + 1u, shift);
 }
 
-/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Between the
- * extremes */
+/* 3. Modes: the highest byte, then the highest that is not near it; the first of equals. Both are away
+ * from the extremes, which every group has */
 void find_modes(kv_u32 shift, inout kv_u32 levels[16])
 {
-    kv_u32 first = 1u;
-    for (kv_u32 byte = 2u; byte < 255u; byte++) {
+    kv_u32 first = KV_MODE_DISTANCE;
+    for (kv_u32 byte = first; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         first = height_of(byte, shift) > height_of(first, shift) ? byte : first;
     }
-    kv_u32 second = first > 128u ? 1u : 254u;
-    for (kv_u32 byte = 1u; byte < 255u; byte++) {
+    kv_u32 second = first >= 128u ? KV_MODE_DISTANCE : 255u - KV_MODE_DISTANCE;
+    for (kv_u32 byte = KV_MODE_DISTANCE; byte <= 255u - KV_MODE_DISTANCE; byte++) {
         kv_u32 distance = byte > first ? byte - first : first - byte;
         if (distance >= KV_MODE_DISTANCE &&
             height_of(byte, shift) > height_of(second, shift)) {

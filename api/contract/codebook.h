@@ -14,7 +14,7 @@
 #define KV_CODEBOOK_WORDS 4u
 #define KV_CODEBOOK_BYTES 256u  /* of a histogram: a word each */
 #define KV_MEANS_ROUNDS 16u     /* of k-means */
-#define KV_MODE_DISTANCE 32u    /* that two modes are apart, at least */
+#define KV_MODE_DISTANCE 32u /* that modes are apart, and from the extremes, at least */
 
 /* Word i of the levels of a codec that are not learned; for a codec that has none its codes are
  * their own levels.

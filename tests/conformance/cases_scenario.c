@@ -16,13 +16,15 @@
  * - 1)^2 of its power. V's share is that; K's comes through the scores and is twice as much where
  * some channels are large. At 2 bits this says little, so 0.3 is the most, where 32 numbers or a channel
  * share a range of four deviations; a whole token's is wider, (range / 3)^2 / 12 of the power is a
- * quarter, and with K's share three of them: 0.8.
+ * quarter, and with K's share three of them: 0.8. So it is where levels are modes, which serve no mean
+ * error.
  * Over hundreds of tokens it is up to three times as much: the numbers are sixteenths, whose errors
  * under a scale that is a half have a mean in each channel, and that mean stays while the output
  * itself averages out. Quantizing the same numbers in double precision gives 2.8e-4 at 8 bits. */
 static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
 {
     unsigned bits = 16;
+    int is_wide = 0;
     const kvant_codec codecs[] = {recipe->k.regular, recipe->v.regular, recipe->k.salient,
                                   recipe->v.salient};
     for (int i = 0; i < 4; i++) {
@@ -33,13 +35,14 @@ static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
                        : codecs[i] == KVANT_CODEC_INT8 || codecs[i] == KVANT_CODEC_INT8_SYMMETRIC
                            ? 8u
                            : 16u; /* f16, or none */
+        is_wide |= codecs[i] >= KVANT_CODEC_INTRINSIC;
         bits = own < bits ? own : bits;
     }
     if (bits == 16u) {
         return 1e-8; /* the numbers are halves already: f32 sums alone */
     }
     double levels = ldexp(1.0, (int)bits) - 1.0;
-    int is_wide =
+    is_wide |=
         recipe->k.regular == KVANT_CODEC_INT2 && (recipe->k.grouping == KVANT_GROUPING_TOKEN ||
                                                   recipe->k.grouping == KVANT_GROUPING_TOKEN_HEAD);
     return fmin((prompt > 500u ? 27.0 : 9.0) / (levels * levels), is_wide ? 0.8 : 0.3);
