@@ -123,7 +123,7 @@ static kvant_event_target add_target(kvant_trial *trial, const kvant_event *e,
     target.codes_offset = kvant_trial_region(trial, store, kvant_event_codes_words(e));
     if (kv_codec_is_learned(e->codec) != 0u) {
         target.levels_offset = kvant_trial_region(trial, store, KV_CODEBOOK_WORDS);
-        kvant_trial_fill(store, target.levels_offset, KV_CODEBOOK_WORDS, 0u);
+        kvant_trial_fill(store, target.levels_offset, KV_CODEBOOK_WORDS, 0x5a5a5a5au);
     }
     return target;
 }

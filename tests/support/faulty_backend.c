@@ -130,7 +130,7 @@ static void damage(fault planted, uint32_t *after, const uint32_t *before, uint6
     if (planted == FAULT_flip) {
         after[(first + last) / 2u] ^= 1u;
     } else if (planted == FAULT_overrun && last + 1u < count) {
-        after[last + 1u] = 0u;
+        after[last + 1u] = ~after[last + 1u];
     } else if (planted == FAULT_skip) {
         after[last] = before[last];
     }
