@@ -212,7 +212,7 @@ static void emit_mixed(kvant_case_sink *sink)
         {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f},
         {"k=drop,v=drop,window=9,sinks=3,period=4", 1, 2, 4, 2, 32, 40, 50, 12, 3, KVANT_F32, 8.0f},
         {"k=drop+f16,v=drop+f16,window=6,period=8,salient=.3,random=1,heads=group", 1, 2, 8, 2, 32,
-         32, 60, 16, 2, KVANT_BF16, 8.0f},
+         32, 30, 16, 2, KVANT_BF16, 8.0f},
         {"k=int8+f16/tok8,v=int8+f16/head/cst,window=5,period=12,salient=.4,recent=.2", 1, 1, 4, 2,
          40, 64, 70, 20, 2, KVANT_F16, 8.0f},
         {"k=f16+int8/chan,v=f16+int8/token/cst,sinks=2,period=20,salient=.5,random=.3,norm=probes",
