@@ -289,7 +289,7 @@ static kvant_status compress_prompt(const kvant_place *place, const kvant_prompt
     kvant_workspace w = kvant_workspace_of(place->layout, tokens, event.probes);
     kvant_buffer *workspace = NULL;
     kvant_status status = KVANT_OK;
-    if (w.words > UINT32_MAX / 4u) {
+    if (w.words > UINT32_MAX / 2u) {
         status = kvant_fail(KVANT_ERROR_LIMIT, "the prompt's workspace is too large");
     } else if (w.words != 0) {
         status = kvant_buffer_create(cache->context, w.words * 4u, &workspace);

@@ -4,6 +4,7 @@
  * with one share after another.
  */
 #include "layout_plan.h"
+#include "recipe_internal.h"
 
 /* Shares that a budget chooses from. */
 #define BUDGET_STEPS 1024u
@@ -17,8 +18,8 @@ static kvant_status make_with_share(kvant_host *host, const kvant_cache_desc *de
     recipe->budget = 0.0;
     recipe->salient_share = recipe->salient_share * (double)steps / BUDGET_STEPS;
     if (steps == 0u) {
-        recipe->k.salient = KVANT_CODEC_NONE;
-        recipe->v.salient = KVANT_CODEC_NONE;
+        kvant_rule_forget_salient(&recipe->k);
+        kvant_rule_forget_salient(&recipe->v);
     }
     return kvant_layout_plan(host, &within, out_layout);
 }
@@ -63,7 +64,7 @@ static kvant_status make_within_budget(kvant_host *host, const kvant_cache_desc 
 kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout)
 {
-    bool has_budget = desc->struct_size == sizeof *desc && desc->recipe.budget != 0.0;
+    bool has_budget = desc->recipe.budget != 0.0;
     return has_budget ? make_within_budget(host, desc, out_layout)
                       : kvant_layout_plan(host, desc, out_layout);
 }

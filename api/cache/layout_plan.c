@@ -9,13 +9,18 @@
 #include "recipe_internal.h"
 #include "validate.h"
 
-static kvant_status check_shape(const kvant_cache_desc *desc)
+kvant_status kvant_layout_check_size(const kvant_cache_desc *desc)
 {
     if (desc->struct_size != sizeof *desc) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "kvant_cache_desc.struct_size is %zu, this library has %zu",
                           desc->struct_size, sizeof *desc);
     }
+    return KVANT_OK;
+}
+
+static kvant_status check_shape(const kvant_cache_desc *desc)
+{
     if (desc->layers == 0 || desc->sequences == 0 || desc->q_heads == 0 || desc->kv_heads == 0) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                           "layers, sequences, q_heads and kv_heads must be above 0");

@@ -94,6 +94,9 @@ typedef struct {
     kvant_cache_bytes bytes;
 } kvant_layout;
 
+/* Whether the descriptor is this library's: before anything else of it is read. */
+kvant_status kvant_layout_check_size(const kvant_cache_desc *desc);
+
 /* Fails with INVALID_ARGUMENT or LIMIT. kvant_layout_free is needed after success alone. */
 kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout);

@@ -57,10 +57,14 @@ kvant_status kvant_layout_set_make(kvant_host *host, const kvant_cache_desc *des
                                    kvant_layout_set *set)
 {
     *set = (kvant_layout_set){0};
+    kvant_status status = kvant_layout_check_size(desc);
+    if (status != KVANT_OK) {
+        return status;
+    }
     const kvant_recipe *recipe = &desc->recipe;
-    uint32_t choices = desc->struct_size == sizeof *desc ? kvant_recipe_layer_choices(recipe) : 0u;
+    uint32_t choices = kvant_recipe_layer_choices(recipe);
     uint32_t rest = desc->layers; /* layers that have the recipe itself */
-    kvant_status status = choices != 0 ? kvant_recipe_check(recipe) : KVANT_OK;
+    status = choices != 0 ? kvant_recipe_check(recipe) : KVANT_OK;
     for (uint32_t i = 0; status == KVANT_OK && i < choices; i++) {
         const kvant_layer_choice *choice = &recipe->layers[i];
         if (choice->last >= desc->layers) {

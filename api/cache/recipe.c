@@ -379,13 +379,14 @@ static kvant_status check_policy(const kvant_recipe *recipe)
             return bad("period", "must be a multiple of the tokens that a chan group takes");
         }
     }
-    if (kvant_recipe_has_two_classes(recipe)) {
-        if (kvant_recipe_needs_attention(recipe) && recipe->probes_newest == 0 &&
-            recipe->probes_random + recipe->probes_recent <= 0.0) {
-            return bad("salient", "needs probe rows: random, recent or newest above 0");
-        }
+    /* a budget may lower a share of 1 */
+    bool two_classes = kvant_recipe_has_two_classes(recipe) || recipe->budget != 0.0;
+    bool by_attention = recipe->score == KVANT_SCORE_ATTENTION || recipe->blend > 0.0;
+    if (two_classes && by_attention && recipe->probes_newest == 0 &&
+        recipe->probes_random + recipe->probes_recent <= 0.0) {
+        return bad("salient", "needs probe rows: random, recent or newest above 0");
     }
-    for (int i = 0; i < 2 && kvant_recipe_has_two_classes(recipe); i++) {
+    for (int i = 0; i < 2 && two_classes; i++) {
         if (recipe->heads == KVANT_HEADS_GROUP && kvant_rule_has_codes(rules[i]) &&
             rules[i]->grouping == KVANT_GROUPING_TOKEN) {
             return bad("heads=group", "needs parameters per head, not the grouping token");

@@ -26,6 +26,8 @@ bool kvant_recipe_is_f16(const kvant_recipe *recipe);
 
 /* Whether tokens of some class have codes: only then has the rule a grouping and a transform. */
 bool kvant_rule_has_codes(const kvant_tensor_rule *rule);
+/* Leaves the regular class alone. */
+void kvant_rule_forget_salient(kvant_tensor_rule *rule);
 
 /* Whether some tokens are salient and some are not, so that scores are needed. */
 bool kvant_recipe_has_two_classes(const kvant_recipe *recipe);

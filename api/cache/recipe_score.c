@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "layout.h"
 #include "params.h"
 #include "recipe_internal.h"
 #include "recipe_words.h"
@@ -73,6 +74,26 @@ static kvant_status check_pooling(const kvant_recipe *recipe)
     return KVANT_OK;
 }
 
+/* Bits of a code; none where the class is evicted. */
+static uint32_t bits_of(kvant_codec codec)
+{
+    return codec == KVANT_CODEC_DROP ? 0u : kv_codec_bits((uint32_t)codec);
+}
+
+/* A budget buys salient tokens, so these must be what costs. */
+static kvant_status check_budget(const kvant_recipe *recipe)
+{
+    if (!(recipe->budget > 0.0 && recipe->budget <= 16.0 && recipe->salient_share > 0.0)) {
+        return bad("budget is bits a value, at most 16, and salient the largest share that it may "
+                   "buy");
+    }
+    if (bits_of(recipe->k.salient) <= bits_of(recipe->k.regular) ||
+        bits_of(recipe->v.salient) <= bits_of(recipe->v.regular)) {
+        return bad("budget needs salient codecs of more bits than the regular ones");
+    }
+    return KVANT_OK;
+}
+
 kvant_status kvant_recipe_check_score(const kvant_recipe *recipe)
 {
     if ((uint32_t)recipe->score > KVANT_SCORE_LOCALITY ||
@@ -91,10 +112,8 @@ kvant_status kvant_recipe_check_score(const kvant_recipe *recipe)
     if (recipe->blend != 0.0 && !(recipe->blend >= step && recipe->blend <= 1.0 - step)) {
         return bad("blend is the weight of attention, from 1/256 to 255/256, or 0");
     }
-    if (recipe->budget != 0.0 &&
-        !(recipe->budget > 0.0 && recipe->budget <= 16.0 && recipe->salient_share > 0.0)) {
-        return bad("budget is bits a value, at most 16, and salient the largest share that it may "
-                   "buy");
+    if (recipe->budget != 0.0) {
+        return check_budget(recipe);
     }
     return check_pooling(recipe);
 }

@@ -99,7 +99,7 @@ static bool parse_grouping(const char *text, kvant_tensor_rule *rule)
 static kvant_status parse_rule(const cursor *c, size_t offset, const char *value,
                                kvant_tensor_rule *out)
 {
-    char buffer[KVANT_RECIPE_MAX_VALUE];
+    char buffer[KVANT_RECIPE_MAX_ITEM];
     snprintf(buffer, sizeof buffer, "%s", value);
     kvant_tensor_rule rule = {KVANT_CODEC_NONE, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0,
                               KVANT_TRANSFORM_NONE};
@@ -257,7 +257,7 @@ static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
 }
 
 /* The rule of the regular class alone. */
-static void forget_salient(kvant_tensor_rule *rule)
+void kvant_rule_forget_salient(kvant_tensor_rule *rule)
 {
     bool had_codes = kvant_rule_has_codes(rule);
     rule->salient = KVANT_CODEC_NONE;
@@ -278,7 +278,7 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
 
     cursor c = {text, 0};
     for (bool is_first = true;; is_first = false) {
-        char item[KVANT_RECIPE_MAX_VALUE];
+        char item[KVANT_RECIPE_MAX_ITEM];
         size_t length = strcspn(text + c.at, ",");
         if (length >= sizeof item) {
             return expected(&c, 0, "something shorter");
@@ -302,8 +302,8 @@ kvant_status kvant_recipe_parse(const char *text, kvant_recipe *out_recipe)
         recipe.period = kvant_recipe_is_f16(&recipe) ? 0 : 32;
     }
     if (recipe.salient_share == 0.0) { /* zipcache,salient=0 is its regular class alone */
-        forget_salient(&recipe.k);
-        forget_salient(&recipe.v);
+        kvant_rule_forget_salient(&recipe.k);
+        kvant_rule_forget_salient(&recipe.v);
     }
     kvant_recipe_score_defaults(&recipe);
     kvant_status status = kvant_recipe_check(&recipe);

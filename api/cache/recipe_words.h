@@ -10,7 +10,8 @@
 #include "diag.h"
 #include "kvant/recipe.h"
 
-enum { KVANT_RECIPE_MAX_VALUE = 64 };
+/* Characters of an item of the text, of a piece that is written, with the final 0. */
+enum { KVANT_RECIPE_MAX_ITEM = 192, KVANT_RECIPE_MAX_VALUE = 64 };
 
 /* A row of a list that ends with a NULL name. */
 typedef struct {

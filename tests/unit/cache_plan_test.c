@@ -76,7 +76,11 @@ static void a_budget_becomes_a_share(void **state)
     static const struct {
         const char *recipe;
         double budget;
-    } cases[] = {{"zipcache", 3.0}, {"zipcache", 2.7}, {"range", 2.9}, {"zipcache,salient=1", 4.0}};
+    } cases[] = {{"zipcache", 3.0},
+                 {"zipcache", 2.7},
+                 {"range", 2.9},
+                 {"zipcache,salient=1", 4.0},
+                 {"k=drop+int4/head,v=drop+int4/head,window=64,salient=0.5,random=0.1", 2.0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         kvant_cache_desc desc = paper_shape(cases[i].recipe);
         double most = desc.recipe.salient_share;
