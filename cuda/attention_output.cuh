@@ -198,13 +198,19 @@ KV_FN void kv_output_group(const kv_split &s, kv_attention_shared &shared, kv_u3
     }
 }
 
+/* Channels of V that share parameters per token. */
+KV_FN kv_u32 kv_v_group_channels(const kv_split &s)
+{
+    return s.segment[KV_SEGMENT_V_GROUPING] == KV_GROUP_TOKEN_CHANNELS
+               ? kv_min_u32(s.segment[KV_SEGMENT_V_GROUP_LENGTH], s.v_dim)
+               : s.v_dim;
+}
+
 template <class HOW>
 KV_FN void kv_output_quantized(HOW &how, const kv_split &s, kv_attention_shared &shared)
 {
     kv_u32 bits = kv_codec_bits(s.segment[KV_SEGMENT_V_CODEC]);
-    kv_u32 length = s.segment[KV_SEGMENT_V_GROUPING] == KV_GROUP_TOKEN_CHANNELS
-                        ? kv_min_u32(s.segment[KV_SEGMENT_V_GROUP_LENGTH], s.v_dim)
-                        : s.v_dim;
+    kv_u32 length = kv_v_group_channels(s);
     for (kv_u32 i = threadIdx.x; i < KV_ROWS * s.v_dim; i += blockDim.x) {
         shared.rows[i / s.v_dim][i % s.v_dim] = 0.0f;
     }

@@ -54,14 +54,6 @@ KV_FN kv_u32 kv_k_stage_tokens(kv_u32 bits)
     return kv_warps() * (bits == 2u ? 32u : 16u);
 }
 
-/* Channels of V that share parameters per token. */
-KV_FN kv_u32 kv_v_group_channels(const kv_split &s)
-{
-    return s.segment[KV_SEGMENT_V_GROUPING] == KV_GROUP_TOKEN_CHANNELS
-               ? kv_min_u32(s.segment[KV_SEGMENT_V_GROUP_LENGTH], s.v_dim)
-               : s.v_dim;
-}
-
 KV_FN bool kv_is_in_stages(const kv_split &s, bool is_value)
 {
     return s.segment[is_value ? KV_SEGMENT_V_CODEC : KV_SEGMENT_K_CODEC] != KV_CODEC_F16;

@@ -15,10 +15,8 @@ KV_FN kv_f32 kv_stored_value(const kv_dequantize_params &p, const kv_u32 *store,
     }
     kv_u32 bits = kv_codec_bits(p.codec);
     kv_u32 head_offset = p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits);
-    kv_u32 word = p.is_value != 0u ? store[head_offset + kv_v_word(token, channel, p.dim, bits)]
-                                   : store[head_offset + kv_k_word(token, channel, p.dim, bits)];
-    kv_u32 shift = p.is_value != 0u ? kv_v_shift(token, channel, bits)
-                                    : kv_k_shift(token, channel, bits);
+    kv_u32 word = store[head_offset + kv_code_word(p.is_value, token, channel, p.dim, bits)];
+    kv_u32 shift = kv_code_shift(p.is_value, token, channel, bits);
     kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
     if (kv_codec_has_codebook(p.codec) != 0u) {
         kv_u32 levels = kv_codec_is_learned(p.codec) != 0u

@@ -95,15 +95,13 @@ static void encode_event(const kv_quantize_params *p, const kv_u32 *source, kv_u
                 for (kv_u32 i = 0; i < tokens_per_word && token + i < p->tokens; i++) {
                     for (kv_u32 j = 0; j < channels_per_word; j++) {
                         kv_u32 code = code_of(p, source, store, token + i, head, channel + j);
-                        kv_u32 shift = p->is_value != 0u ? kv_v_shift(token + i, channel + j, bits)
-                                                         : kv_k_shift(token + i, channel + j, bits);
+                        kv_u32 shift = kv_code_shift(p->is_value, token + i, channel + j, bits);
                         word |= code << shift;
                     }
                 }
                 /* 4. Store */
                 kv_u32 segment_token = p->token + token;
-                kv_u32 at = p->is_value != 0u ? kv_v_word(segment_token, channel, p->dim, bits)
-                                              : kv_k_word(segment_token, channel, p->dim, bits);
+                kv_u32 at = kv_code_word(p->is_value, segment_token, channel, p->dim, bits);
                 store[p->codes_offset + head * head_words + at] = word;
             }
         }

@@ -52,12 +52,6 @@ void make_inverses(kv_u32 n, kv_u32 terms)
     barrier();
 }
 
-vec4 query_quad(kv_u32 row, kv_u32 quad)
-{
-    kv_u32 i = row * KV_MAX_HEAD_DIM + 4u * quad;
-    return vec4(query[i], query[i + 1u], query[i + 2u], query[i + 3u]);
-}
-
 /* x times the scales, or the minima, of four parameter words. */
 vec4 times_scale(vec4 x, uvec4 words)
 {
@@ -77,12 +71,6 @@ vec4 times_minimum(vec4 x, uvec4 words, kv_u32 symmetric)
     y.z = x.z * kv_param_minimum(words.z, symmetric);
     y.w = x.w * kv_param_minimum(words.w, symmetric);
     return y;
-}
-
-uvec4 parameter_words(kv_u32 address, kv_u32 stride)
-{
-    return uvec4(store[address], store[address + stride], store[address + 2u * stride],
-                 store[address + 3u * stride]);
 }
 
 /* ---- K, parameters per channel: once for each block of tokens that shares them ---- */

@@ -52,6 +52,18 @@ kv_u32 group_address(side s, kv_u32 token)
            kv_group_index(s.grouping, s.group_length, capacity, s.dim, kv_head, token, 0u);
 }
 
+uvec4 parameter_words(kv_u32 address, kv_u32 stride)
+{
+    return uvec4(store[address], store[address + stride], store[address + 2u * stride],
+                 store[address + 3u * stride]);
+}
+
+vec4 query_quad(kv_u32 row, kv_u32 quad)
+{
+    kv_u32 i = row * KV_MAX_HEAD_DIM + 4u * quad;
+    return vec4(query[i], query[i + 1u], query[i + 2u], query[i + 3u]);
+}
+
 /* Channels that share a parameter word of one token. */
 kv_u32 group_channels(side s)
 {

@@ -5,22 +5,10 @@
  * a row (a maximum, its inverse, a sum) is kept by the lane of that number.
  */
 
-vec4 query_quad(kv_u32 row, kv_u32 quad)
-{
-    kv_u32 i = row * KV_MAX_HEAD_DIM + 4u * quad;
-    return vec4(query[i], query[i + 1u], query[i + 2u], query[i + 3u]);
-}
-
 vec4 weight_quad(kv_u32 row, kv_u32 quad)
 {
     kv_u32 i = row * KV_SPLIT_TOKENS + 4u * quad;
     return vec4(scores[i], scores[i + 1u], scores[i + 2u], scores[i + 3u]);
-}
-
-uvec4 parameter_words(kv_u32 address, kv_u32 stride)
-{
-    return uvec4(store[address], store[address + stride], store[address + 2u * stride],
-                 store[address + 3u * stride]);
 }
 
 vec4 scales_of(uvec4 words)

@@ -25,19 +25,18 @@ static const double *sample_of(const training *t, const fingerprint_classifier *
     return t->samples + (class * t->per_class + sample) * c->features;
 }
 
-/* Sum of squares around the mean of the class; leaves the mean. */
-static double learn_mean(const training *t, fingerprint_classifier *c, size_t class, size_t feature)
+double fingerprint_squares(const double *first, size_t stride, size_t count, double *out_mean)
 {
     double mean = 0.0;
     double squares = 0.0;
-    for (size_t i = 0; i < t->per_class; i++) {
-        mean += sample_of(t, c, class, i)[feature] / (double)t->per_class;
+    for (size_t i = 0; i < count; i++) {
+        mean += first[i * stride] / (double)count;
     }
-    for (size_t i = 0; i < t->per_class; i++) {
-        double distance = sample_of(t, c, class, i)[feature] - mean;
+    for (size_t i = 0; i < count; i++) {
+        double distance = first[i * stride] - mean;
         squares += distance * distance;
     }
-    c->means[class * c->features + feature] = mean;
+    *out_mean = mean;
     return squares;
 }
 
@@ -48,7 +47,9 @@ static void learn_feature(const training *t, fingerprint_classifier *c, size_t f
     double mean = 0.0;
     double between = 0.0;
     for (size_t class = 0; class < c->classes; class ++) {
-        double squares = learn_mean(t, c, class, feature);
+        double squares =
+            fingerprint_squares(&sample_of(t, c, class, 0)[feature], c->features, t->per_class,
+                                &c->means[class * c->features + feature]);
         c->variances[class * c->features + feature] = squares;
         within += squares / (freedom * (double)c->classes);
         mean += c->means[class * c->features + feature] / (double)c->classes;

@@ -23,6 +23,9 @@ int fingerprint_learn(const double *samples, size_t classes, size_t per_class, s
                       fingerprint_classifier *out_classifier, tool_error *error);
 void fingerprint_classifier_release(fingerprint_classifier *c);
 
+/* Mean of count values, one in `stride`; returns the sum of squares around it. */
+double fingerprint_squares(const double *first, size_t stride, size_t count, double *out_mean);
+
 /* The class that features first ... first + count - 1 of a sample speak for; of equal ones the
  * first. */
 size_t fingerprint_tell(const fingerprint_classifier *c, const double *sample, size_t first,

@@ -66,14 +66,8 @@ fingerprint_spread fingerprint_spread_of(const fingerprint_results *r, size_t de
                                          size_t feature)
 {
     double mean = 0.0;
-    double squares = 0.0;
-    for (size_t i = 0; i < r->windows; i++) {
-        mean += features_of(r, device, recipe, i)[feature] / (double)r->windows;
-    }
-    for (size_t i = 0; i < r->windows; i++) {
-        double distance = features_of(r, device, recipe, i)[feature] - mean;
-        squares += distance * distance;
-    }
+    double squares = fingerprint_squares(&features_of(r, device, recipe, 0)[feature], r->features,
+                                         r->windows, &mean);
     return (fingerprint_spread){mean, sqrt(squares / (double)(r->windows - 1u))};
 }
 

@@ -178,6 +178,21 @@ scenario_result scenario_run(kvant_context *context, const scenario *s)
     return result;
 }
 
+void scenario_assert_batch_alike(kvant_context *context, const scenario *alone)
+{
+    scenario three = *alone;
+    three.sequences = 3;
+    scenario_result x = scenario_run(context, alone);
+    scenario_result y = scenario_run(context, &three);
+    size_t row = (size_t)alone->q_heads * alone->v_dim;
+    for (uint32_t step = 0; step < alone->decode; step++) {
+        assert_memory_equal(x.outputs + step * row, y.outputs + step * row * 3,
+                            row * sizeof(float));
+    }
+    scenario_release(&x);
+    scenario_release(&y);
+}
+
 void scenario_release(scenario_result *result)
 {
     free(result->outputs);

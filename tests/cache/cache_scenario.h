@@ -37,6 +37,8 @@ kvant_context *scenario_open(const char *backend);
 
 /* Runs it; fails the running cmocka test on any error. Free with scenario_release. */
 scenario_result scenario_run(kvant_context *context, const scenario *s);
+/* Fails unless the first of three sequences has the outputs that it has alone. */
+void scenario_assert_batch_alike(kvant_context *context, const scenario *alone);
 void scenario_release(scenario_result *result);
 
 /* The scenario's value i of tensor `which` (0 K, 1 V, 2 Q) of a sequence, as it reaches the cache. */
