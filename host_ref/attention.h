@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What attention and attention_codebook share, which is all but what a code stands for.
+ * What attention and attention_general share, which is all but what a code stands for.
  */
 #ifndef KVANT_HOST_REF_ATTENTION_H
 #define KVANT_HOST_REF_ATTENTION_H
@@ -16,7 +16,7 @@ typedef struct {
     kv_u32 first;          /* token of the segment where the split starts */
     kv_u32 count;          /* tokens of the split */
     kv_u32 query_position; /* tokens beyond it are masked */
-    kv_u32 has_codebooks;
+    kv_u32 is_general;
     kv_u32 k_levels[KV_CODEBOOK_WORDS];
     kv_u32 v_levels[KV_CODEBOOK_WORDS];
 } kv_split;
@@ -34,7 +34,7 @@ static void load_levels(const kv_split *s, kv_u32 codec, kv_u32 first, kv_u32 *l
 /* The factor of an operand that a code stands for: itself, or its level in a codebook. */
 static kv_u32 factor_of(const kv_split *s, const kv_u32 *levels, kv_u32 code, kv_u32 bits)
 {
-    return s->has_codebooks != 0u && bits < 8u
+    return s->is_general != 0u && bits < 8u
                ? kv_level(levels[0], levels[1], levels[2], levels[3], code)
                : code;
 }
@@ -385,7 +385,7 @@ static void attend_row(const kv_split *s, const kv_f32 *caller_query, kv_u32 *pa
     }
 }
 
-static void attend(const kv_attention_params *p, kv_u32 has_codebooks, const kv_u32 *store,
+static void attend(const kv_attention_params *p, kv_u32 is_general, const kv_u32 *store,
                    const kv_u32 *queries, const kv_u32 *positions, kv_u32 *partials)
 {
     kv_u32 group = p->q_heads / p->kv_heads;
@@ -408,7 +408,7 @@ static void attend(const kv_attention_params *p, kv_u32 has_codebooks, const kv_
                         .first = first,
                         .count = kv_min_u32(KV_SPLIT_TOKENS, segment[KV_SEGMENT_CAPACITY] - first),
                         .query_position = KV_POSITION_INVALID - 1u,
-                        .has_codebooks = has_codebooks,
+                        .is_general = is_general,
                     };
                     load_levels(&s, segment[KV_SEGMENT_K_CODEC], 0u, s.k_levels);
                     load_levels(&s, segment[KV_SEGMENT_V_CODEC], KV_CODEBOOK_WORDS, s.v_levels);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Part of attention.comp and attention_dot.comp, which differ in how four operands are stored
- * (stored_operands) and multiplied by four codes (dot_of_quads), and of attention_codebook.comp, where
+ * (stored_operands) and multiplied by four codes (dot_of_quads), and of attention_general.comp, where
  * levels take the place of codes (KV_CODEBOOKS).
  */
 

@@ -142,8 +142,8 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
         status = kvant_rotate_queries(&place, &q, count, call->queries, &basis_q);
     }
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(cache->context, kvant_attention_kernel(layout->has_codebooks),
-                                     &p, attention, 4);
+        status = kvant_launch_kernel(cache->context, kvant_attention_kernel(layout->is_general), &p,
+                                     attention, 4);
     }
     if (status == KVANT_OK) {
         status = kvant_launch_kernel(cache->context, KVANT_KERNEL_attention_merge, &p, merge, 4);

@@ -60,7 +60,7 @@ typedef struct {
     uint32_t signs[8];       /* of the rotation, a bit a channel */
     uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
     bool learns_codebooks;   /* some codec learns one from the tokens compressed together */
-    bool has_codebooks;      /* some codec has one: another attention kernel */
+    bool is_general;         /* attention needs attention_general: some codec has a codebook */
     bool is_evicting;        /* whatever leaves the window or a prompt is evicted */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */

@@ -125,8 +125,8 @@ void kvant_layout_decide(kvant_layout *layout)
     for (int i = 0; i < 2; i++) {
         layout->learns_codebooks |= kv_codec_is_learned((uint32_t)rules[i]->regular) != 0u ||
                                     kv_codec_is_learned((uint32_t)rules[i]->salient) != 0u;
-        layout->has_codebooks |= kv_codec_has_codebook((uint32_t)rules[i]->regular) != 0u ||
-                                 kv_codec_has_codebook((uint32_t)rules[i]->salient) != 0u;
+        layout->is_general |= kv_codec_has_codebook((uint32_t)rules[i]->regular) != 0u ||
+                              kv_codec_has_codebook((uint32_t)rules[i]->salient) != 0u;
     }
     layout->per_event = layout->learns_codebooks || fills_per_event(recipe);
     layout->alignment = 1u;

@@ -88,7 +88,8 @@
 #define KV_SEGMENT_K_CHANNEL_SCALE 13u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_V_CHANNEL_SCALE 14u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_LEVELS 15u          /* offset of K's codebook, then V's; of learned ones alone */
-#define KV_SEGMENT_WORDS 16u
+/* Words from 16 on are of attention_general alone. */
+#define KV_SEGMENT_WORDS 24u
 
 /* ---- words of a split's entry in the table ---- */
 #define KV_SPLIT_SEGMENT 0u     /* index in the segment table */

@@ -306,7 +306,7 @@ KV_STRUCT_BEGIN(kv_select_params)
     kv_u32 classes_offset; /* in scratch: a bit a token, 1 salient, ceil(tokens/32) words a map; or KV_NO_OFFSET */
 KV_STRUCT_END(kv_select_params)
 
-/* attention, attention_codebook: partial results of each split. Query row r of head hq and sequence s is at
+/* attention, attention_general: partial results of each split. Query row r of head hq and sequence s is at
  * q_offset + s * q_sequence_stride + hq * q_head_stride + r * q_row_stride. */
 KV_STRUCT_BEGIN(kv_attention_params)
     kv_u32 sequence_offset; /* word of the first sequence's region in the store */

@@ -4,6 +4,7 @@
  * attention of a prompt.
  */
 #include <math.h>
+#include <string.h>
 
 #include "checked.h"
 #include "kvant/ops.h"
@@ -93,6 +94,7 @@ kvant_status kvant_attention_table(const kvant_segment *segments, uint32_t count
 
 void kvant_write_segment(const kvant_segment *segment, uint32_t *entry)
 {
+    memset(entry, 0, KV_SEGMENT_WORDS * sizeof *entry);
     entry[KV_SEGMENT_CAPACITY] = segment->capacity;
     entry[KV_SEGMENT_K_CODEC] = (uint32_t)segment->k_codec;
     entry[KV_SEGMENT_V_CODEC] = (uint32_t)segment->v_codec;
@@ -235,7 +237,7 @@ kvant_status kvant_attention(kvant_context *context, const kvant_attention_desc 
     kvant_buffer *merge[4] = {desc->store, desc->scratch, out.buffer, desc->lse};
     status = kvant_check_launch(context, KVANT_KERNEL_attention_merge, &p);
     if (status == KVANT_OK) {
-        status = kvant_launch_kernel(context, kvant_attention_kernel(desc->has_codebooks != 0), &p,
+        status = kvant_launch_kernel(context, kvant_attention_kernel(desc->is_general != 0), &p,
                                      attention, 4);
     }
     if (status == KVANT_OK) {

@@ -98,7 +98,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_codebook_levels:
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
-    case KVANT_KERNEL_attention_codebook:
+    case KVANT_KERNEL_attention_general:
         return KVANT_WORK_ATTENTION;
     case KVANT_KERNEL_attention_merge:
         return KVANT_WORK_MERGE;

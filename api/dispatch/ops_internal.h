@@ -49,9 +49,9 @@ kvant_status kvant_op_range(kvant_context *context, kvant_buffer *source, kvant_
 void kvant_rotation_signs(uint64_t seed, uint32_t signs[8]);
 
 /* The kernel for segments of which some have codecs with codebooks, or none. */
-static inline kvant_kernel kvant_attention_kernel(bool has_codebooks)
+static inline kvant_kernel kvant_attention_kernel(bool is_general)
 {
-    return has_codebooks ? KVANT_KERNEL_attention_codebook : KVANT_KERNEL_attention;
+    return is_general ? KVANT_KERNEL_attention_general : KVANT_KERNEL_attention;
 }
 
 /* A segment's entry of the segment table. */

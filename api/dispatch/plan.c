@@ -169,7 +169,7 @@ static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes
         groups[0] = ((const kv_exchange_params *)params)->groups;
     } else if (kernel == KVANT_KERNEL_select) {
         groups[0] = ((const kv_select_params *)params)->maps;
-    } else if (kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_codebook) {
+    } else if (kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_general) {
         const kv_attention_params *p = params;
         uint64_t rows = (uint64_t)(p->q_heads / p->kv_heads) * p->queries;
         groups[0] = p->max_splits;

@@ -47,7 +47,7 @@ static void make_empty(kvant_kernel kernel, any_params *params)
         params->saliency_rows.q_heads = 1;
         params->saliency_rows.kv_heads = 1;
         break;
-    case KVANT_KERNEL_attention_codebook:
+    case KVANT_KERNEL_attention_general:
     case KVANT_KERNEL_attention: /* the region's header, all 0, has no splits */
     case KVANT_KERNEL_attention_merge:
         params->attention.queries = 1;

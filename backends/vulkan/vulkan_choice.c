@@ -21,7 +21,7 @@ int kvant_vulkan_has_choice(const kvant_backend_device *device, kvant_kernel ker
     const uint32_t most_rows = KVANT_VULKAN_CHOICES - 1u;
     switch (kernel) {
     case KVANT_KERNEL_attention:
-    case KVANT_KERNEL_attention_codebook:
+    case KVANT_KERNEL_attention_general:
         /* the 8 lanes of a narrow work-group carry one row at a time, so one pipeline does for all,
          * or as one subgroup four where there are several */
         return !is_narrow(device) || choice == most_rows ||
@@ -39,7 +39,7 @@ int kvant_vulkan_has_choice(const kvant_backend_device *device, kvant_kernel ker
 
 uint32_t kvant_vulkan_constant(kvant_kernel kernel, uint32_t choice)
 {
-    return kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_codebook
+    return kernel == KVANT_KERNEL_attention || kernel == KVANT_KERNEL_attention_general
                ? 1u << choice
                : choice;
 }
@@ -94,7 +94,7 @@ uint32_t kvant_vulkan_choice(const kvant_backend_device *device, const kvant_lau
     uint32_t form = KV_FORM_ANY;
     switch (launch->kernel) {
     case KVANT_KERNEL_attention:
-    case KVANT_KERNEL_attention_codebook:
+    case KVANT_KERNEL_attention_general:
         return choice_of_rows(device, launch);
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_extrema:

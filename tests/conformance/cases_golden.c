@@ -301,7 +301,7 @@ static void produce_attention(kvant_trial *t, uint32_t variant, char *text, size
     p.out_offset = kvant_trial_region(t, out, 2u * v_dim);
     p.lse_offset = kvant_trial_region(t, out, 2u);
     kvant_trial_device_only(t,
-                            variant < 3u ? KVANT_KERNEL_attention : KVANT_KERNEL_attention_codebook,
+                            variant < 3u ? KVANT_KERNEL_attention : KVANT_KERNEL_attention_general,
                             &p, (kvant_trial_buffer *[]){c.store, queries, c.store, partials});
     kvant_trial_device_only(t, KVANT_KERNEL_attention_merge, &p,
                             (kvant_trial_buffer *[]){c.store, partials, out, out});

@@ -58,7 +58,7 @@ static const word_rule word_rules[] = {
      "it orders pairs of integers, score and position, which are never equal"},
     {"attention", KVANT_CASES_ATTENTION,
      "sums over codes are integers, float sums keep one fixed order"},
-    {"attention_codebook", KVANT_CASES_ATTENTION,
+    {"attention_general", KVANT_CASES_ATTENTION,
      "levels are bytes, so sums over them are integers as those over codes"},
     {"attention_merge", KVANT_CASES_ATTENTION,
      "splits are merged in index order, with weights that are integers"},

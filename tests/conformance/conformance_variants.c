@@ -18,7 +18,7 @@
 #define CODES                                                                                      \
     (BIT(encode_codebook) | BIT(codebook_histogram) | BIT(codebook_levels) | BIT(dequantize))
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
-#define ATTENTION_CODEBOOK (BIT(attention_codebook) | BIT(attention_merge))
+#define ATTENTION_GENERAL (BIT(attention_general) | BIT(attention_merge))
 
 /* Cases that launch other kernels than the one they are named after; the first that fits counts. */
 static const struct {
@@ -27,17 +27,17 @@ static const struct {
 } chains[] = {
     {"quantize/", QUANTIZE | CODES},
     {"saliency/", SALIENCY},
-    {"attention_chain/codebook/", ATTENTION_CODEBOOK},
+    {"attention_chain/codebook/", ATTENTION_GENERAL},
     {"attention_chain/", ATTENTION},
     {"attention_merge/fading/", ATTENTION},
     {"golden/encode/", QUANTIZE | CODES},
     {"golden/saliency/", SALIENCY},
-    {"golden/attention/nf4", ATTENTION_CODEBOOK},
+    {"golden/attention/nf4", ATTENTION_GENERAL},
     {"golden/attention/", ATTENTION},
     {"oracle/quantize/", QUANTIZE | CODES},
     {"oracle/saliency/", SALIENCY},
     {"oracle/saliency_range/", RANGES},
-    {"oracle/attention/codebook/", ATTENTION_CODEBOOK},
+    {"oracle/attention/codebook/", ATTENTION_GENERAL},
     {"oracle/attention/", ATTENTION},
 };
 

@@ -25,7 +25,7 @@ kvant_kernel kvant_attention_kernel_of(const kvant_attention_spec *s)
     for (kv_u32 i = 0; i < s->cache.segment_count; i++) {
         if (kv_codec_has_codebook(s->cache.segments[i].k.codec) != 0u ||
             kv_codec_has_codebook(s->cache.segments[i].v.codec) != 0u) {
-            return KVANT_KERNEL_attention_codebook;
+            return KVANT_KERNEL_attention_general;
         }
     }
     return KVANT_KERNEL_attention;

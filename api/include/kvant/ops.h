@@ -273,7 +273,7 @@ KVANT_API kvant_status kvant_attention_table(const kvant_segment *segments, uint
  *   lse            floats [sequence][q_head][query]; NULL: none. A row that sees nothing gives
  *                  output 0 and -infinity.
  *   scratch        at least kvant_attention_scratch_bytes() bytes
- *   has_codebooks  1 where a segment has a codec with a codebook (nf4 and after), which another kernel
+ *   is_general     1 where a segment has a codec with a codebook (nf4 and after), which another kernel
  *                  reads; 0 where none has
  */
 typedef struct kvant_attention_desc {
@@ -295,7 +295,7 @@ typedef struct kvant_attention_desc {
     kvant_tensor out;
     kvant_buffer *lse;
     kvant_buffer *scratch;
-    uint32_t has_codebooks;
+    uint32_t is_general;
 } kvant_attention_desc;
 
 #define KVANT_ATTENTION_DESC_INIT                                                                  \

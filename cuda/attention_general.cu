@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
- * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ * attention_general: attention for caches of which some part is beyond attention, which is tuned: codes
+ * that are numbers of levels. A level is a byte and takes the place of the code; the steps and sums are
+ * those of attention.
  */
 #include "attention_by_lanes.cuh"
 
@@ -40,7 +41,7 @@ struct kv_level_lookup {
 };
 
 extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
-kvant_attention_codebook(const kv_attention_params p, const kv_u32 *__restrict__ store,
+kvant_attention_general(const kv_attention_params p, const kv_u32 *__restrict__ store,
                          const kv_u32 *__restrict__ queries, const kv_u32 *__restrict__ positions,
                          kv_u32 *partials)
 {

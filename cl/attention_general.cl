@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
- * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ * attention_general: attention for caches of which some part is beyond attention, which is tuned: codes
+ * that are numbers of levels. A level is a byte and takes the place of the code; the steps and sums are
+ * those of attention.
  */
 #define KV_CODEBOOKS
 #include "attention_steps.clh"
 
-KV_KERNEL void kvant_attention_codebook(const kv_attention_params p,
+KV_KERNEL void kvant_attention_general(const kv_attention_params p,
                                         __global const kv_u32 *restrict store,
                                         __global const kv_u32 *restrict queries,
                                         __global const kv_u32 *restrict positions,

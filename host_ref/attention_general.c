@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention_codebook: attention over segments of which some have codes that are numbers of levels. A
- * level is a byte and takes the place of the code; the steps and sums are those of attention.
+ * attention_general: attention for caches of which some part is beyond attention, which is tuned: codes
+ * that are numbers of levels. A level is a byte and takes the place of the code; the steps and sums are
+ * those of attention.
  */
 #include "attention.h"
 
-void kvant_ref_attention_codebook(const void *params_words, kv_u32 *const *bindings)
+void kvant_ref_attention_general(const void *params_words, kv_u32 *const *bindings)
 {
     const kv_attention_params *p = params_words;
     const kv_u32 *store = bindings[0];
