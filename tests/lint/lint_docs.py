@@ -107,9 +107,23 @@ def check_commands():
     return count
 
 
+def check_defects():
+    """The tests that docs/defects.md names."""
+    path = "docs/defects.md"
+    tests = "\n".join(read(name) for name in tree(("tests/",), (".c",)))
+    names = re.findall(r"`([a-z0-9_]+)`", " ".join(
+        line.split("|")[3] for line in read(path).splitlines() if line.startswith("|")))
+    for name in names:
+        if "unit_test({})".format(name) not in tests:
+            finding(path, 1, "{} is no test".format(name))
+    if not names:
+        finding(path, 1, "names no test")
+    return len(names)
+
+
 links = check_links()
 commands = check_commands()
 check_kernels()
-names = check_names()
+names = check_names() + check_defects()
 check_quick_start()
 finish("{} links, {} names, {} commands".format(links, names, commands))
