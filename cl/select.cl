@@ -9,7 +9,7 @@
 #include "kernel.clh"
 
 typedef struct {
-    __global const kv_u32 *scores;
+    __global kv_u32 *scores;
     kv_u32 begin; /* the lane's run of tokens */
     kv_u32 end;
 } kv_run;
@@ -54,7 +54,7 @@ KV_FN kv_u32 threshold_of(const kv_select_params *p, const kv_run *run, __local 
     return prefix;
 }
 
-/* 3. Lists and class map of the lane's run */
+/* 3. Lists and class map, of the lane's run */
 KV_FN void list_run(const kv_select_params *p, const kv_run *run, __global kv_u32 *scratch,
                     __global kv_u32 *store, kv_u32 threshold, kv_u32 passed_over, kv_u32 above,
                     kv_u32 seen)
@@ -75,6 +75,10 @@ KV_FN void list_run(const kv_select_params *p, const kv_run *run, __global kv_u3
                                        : p->regular_offset + map * p->regular_stride + regular;
         if ((is_salient != 0u ? p->salient_offset : p->regular_offset) != KV_NO_OFFSET) {
             store[list] = p->first_position + token;
+        }
+        /* 4. Scores that are left */
+        if (p->is_taking != 0u) {
+            run->scores[token] = is_salient != 0u ? 0u : kv_min_u32(key, KV_SCORE_MAX - 1u) + 1u;
         }
         salient += is_salient;
         regular += 1u - is_salient;

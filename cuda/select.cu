@@ -153,6 +153,11 @@ KV_FN void kv_write_classes(const kv_select_params &p, kv_u32 *scratch, kv_u32 *
         if (token < p.tokens && offset != KV_NO_OFFSET) {
             store[list] = p.first_position + token;
         }
+        /* 4. Scores that are left */
+        if (token < p.tokens && p.is_taking != 0u) {
+            scratch[p.scores_offset + map * p.tokens + token] =
+                is_salient != 0u ? 0u : kv_min_u32(key, KV_SCORE_MAX - 1u) + 1u;
+        }
         if (kv_lane() == 0u && p.classes_offset != KV_NO_OFFSET) {
             scratch[p.classes_offset + map * ((p.tokens + 31u) / 32u) + word] = classes;
         }

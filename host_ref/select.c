@@ -46,7 +46,7 @@ void kvant_ref_select(const void *params_words, kv_u32 *const *bindings)
     kv_u32 *store = bindings[1];
 
     for (kv_u32 map = 0; map < p->maps; map++) {
-        const kv_u32 *scores = &scratch[p->scores_offset + map * p->tokens];
+        kv_u32 *scores = &scratch[p->scores_offset + map * p->tokens];
         kv_u32 class_words = (p->tokens + 31u) / 32u;
 
         /* 1. Threshold; with nothing to take, a key that none exceeds */
@@ -79,6 +79,10 @@ void kvant_ref_select(const void *params_words, kv_u32 *const *bindings)
                                            : p->regular_offset + map * p->regular_stride + regular;
             if ((is_salient != 0u ? p->salient_offset : p->regular_offset) != KV_NO_OFFSET) {
                 store[list] = p->first_position + token;
+            }
+            /* 4. Scores that are left */
+            if (p->is_taking != 0u) {
+                scores[token] = is_salient != 0u ? 0u : kv_min_u32(key, KV_SCORE_MAX - 1u) + 1u;
             }
             salient += is_salient;
             regular += 1u - is_salient;

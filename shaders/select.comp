@@ -91,6 +91,11 @@ void list_tokens(kv_u32 map, kv_u32 first, kv_u32 threshold, kv_u32 passed_over,
         if ((is_salient != 0u ? p.salient_offset : p.regular_offset) != KV_NO_OFFSET) {
             store[list] = p.first_position + token;
         }
+        /* 4. Scores that are left */
+        if (p.is_taking != 0u) {
+            scratch[p.scores_offset + map * p.tokens + token] =
+                is_salient != 0u ? 0u : kv_min_u32(key, KV_SCORE_MAX - 1u) + 1u;
+        }
         salient += is_salient;
         classes |= is_salient << (token % 32u);
     }

@@ -86,6 +86,12 @@ static int check_entry(const bench_entry *entry, tool_error *error)
     if (status != KVANT_OK) {
         return tool_error_library(error, status, NULL);
     }
+    if (desc.recipe.salient_share_v > 0.0) {
+        return tool_error_input(error,
+                                "recipe \"%.100s\" has a salient share of K and one of V: measure "
+                                "them one by one",
+                                entry->recipe_text);
+    }
     if (desc.recipe.budget > 0.0) { /* what moves is counted by the share */
         return tool_error_input(error,
                                 "recipe \"%.100s\" has a budget: here it means salient=%.4g, which "

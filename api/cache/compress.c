@@ -7,6 +7,7 @@
 #include "cache_internal.h"
 #include "codebook.h"
 #include "layout.h"
+#include "layout_parts.h"
 #include "ops_internal.h"
 
 /* ---- steps of an event ---- */
@@ -16,11 +17,11 @@ static const kvant_segment *segment_at(const kvant_layout *layout, int32_t index
     return index >= 0 ? &layout->segments[index].at : NULL;
 }
 
-/* Channel scales come first and are shared by both classes (ZipCache, algorithm 1), as far as they
+/* Channel scales come first and are shared by all classes (ZipCache, algorithm 1), as far as they
  * have codes. Those of a smoothed K are shared by all events; a prompt's queries have a part in them. */
 static kvant_status scale_channels(const kvant_place *place, const kvant_event *event,
-                                   const int32_t indices[2], kvant_buffer *workspace, uint32_t keys,
-                                   uint32_t query_keys)
+                                   const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
+                                   uint32_t keys, uint32_t query_keys)
 {
     bool has_smooth = place->layout->smooths_k;
     bool has_queries = event->queries != NULL && event->query_base != KV_NO_OFFSET;
@@ -32,9 +33,11 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     };
     queries.view.first += event->first_position - event->query_base;
     const kvant_cache_desc *desc = &place->layout->desc;
-    const kvant_segment *segment = segment_at(place->layout, indices[0]);
-    if (segment == NULL || segment->k_codec == KVANT_CODEC_F16) {
-        segment = segment_at(place->layout, indices[1]);
+    const kvant_segment *segment = NULL;
+    for (int i = 0; i < KVANT_TIERS && (segment == NULL || segment->k_codec == KVANT_CODEC_F16);
+         i++) {
+        const kvant_segment *of_class = segment_at(place->layout, indices[i]);
+        segment = of_class != NULL ? of_class : segment;
     }
     kvant_status status = KVANT_OK;
     for (int i = 0; status == KVANT_OK && segment != NULL && i < 2; i++) {
@@ -61,16 +64,19 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     return status;
 }
 
-/* The classes' lists of positions; a class that is evicted has none. */
+/* The classes' lists of positions; a class that is evicted has none. One launch divides two classes,
+ * of three each is taken from what is left. */
 static kvant_status select_classes(const kvant_place *place, const kvant_event *event,
-                                   uint32_t salient, const int32_t indices[2],
-                                   kvant_buffer *workspace, uint32_t scores)
+                                   const kvant_tier tiers[KVANT_TIERS],
+                                   const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
+                                   uint32_t scores)
 {
     const kvant_layout *layout = place->layout;
-    uint32_t offsets[2] = {KV_NO_OFFSET, KV_NO_OFFSET};
-    uint32_t strides[2] = {0, 0};
-    for (int i = 0; i < 2; i++) {
+    uint32_t offsets[KVANT_TIERS];
+    uint32_t strides[KVANT_TIERS] = {0};
+    for (int i = 0; i < KVANT_TIERS; i++) {
         const kvant_segment *at = segment_at(layout, indices[i]);
+        offsets[i] = KV_NO_OFFSET;
         if (at != NULL) {
             offsets[i] = place->base + at->positions + place->stream->used[indices[i]];
             strides[i] = at->positions_head_stride;
@@ -78,18 +84,27 @@ static kvant_status select_classes(const kvant_place *place, const kvant_event *
     }
     kv_select_params p = {
         .tokens = event->tokens,
-        .salient = salient,
         .maps = layout->maps,
         .scores_offset = scores,
         .first_position = event->first_position,
-        .salient_offset = offsets[0],
-        .salient_stride = strides[0],
-        .regular_offset = offsets[1],
-        .regular_stride = strides[1],
+        .regular_offset = KV_NO_OFFSET,
         .classes_offset = KV_NO_OFFSET,
+        .is_taking = tiers[1].tokens != 0 ? 1u : 0u,
     };
     kvant_buffer *buffers[2] = {workspace, place->store};
-    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_select, &p, buffers, 2);
+    kvant_status status = KVANT_OK;
+    int launches = p.is_taking != 0 ? KVANT_TIERS : 1;
+    if (launches == 1) {
+        p.regular_offset = offsets[2];
+        p.regular_stride = strides[2];
+    }
+    for (int i = 0; i < launches && status == KVANT_OK; i++) {
+        p.salient = tiers[i].tokens;
+        p.salient_offset = offsets[i];
+        p.salient_stride = strides[i];
+        status = kvant_launch_kernel(place->cache->context, KVANT_KERNEL_select, &p, buffers, 2);
+    }
+    return status;
 }
 
 /* The positions of the only class. */
@@ -147,11 +162,13 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
 {
     const kvant_layout *layout = place->layout;
     kvant_stream *stream = place->stream;
-    uint32_t salient = kvant_salient_tokens(&layout->desc.recipe, event->tokens);
+    kvant_tier tiers[KVANT_TIERS];
+    int32_t indices[KVANT_TIERS];
+    kvant_recipe_divide(&layout->desc.recipe, event->tokens, tiers);
+    for (int i = 0; i < KVANT_TIERS; i++) {
+        indices[i] = kvant_find_segment(layout, tiers[i].token_class, stream->events);
+    }
     uint32_t keys = workspace_base + (uint32_t)layout_of->keys;
-    const int32_t indices[2] = {kvant_find_segment(layout, KVANT_CLASS_SALIENT, stream->events),
-                                kvant_find_segment(layout, KVANT_CLASS_REGULAR, stream->events)};
-    const uint32_t counts[2] = {salient, event->tokens - salient};
 
     /* 1. Channel scales */
     kvant_status status = scale_channels(place, event, indices, workspace, keys,
@@ -160,30 +177,29 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     if (status == KVANT_OK && layout->two_classes) {
         status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);
         if (status == KVANT_OK) {
-            status = select_classes(place, event, salient, indices, workspace,
+            status = select_classes(place, event, tiers, indices, workspace,
                                     workspace_base + (uint32_t)layout_of->scores);
         }
     }
     /* 3. Codes of each class, or rows that stay f16 */
-    for (int i = 0; i < 2 && status == KVANT_OK; i++) {
-        if (counts[i] == 0 || indices[i] < 0) {
+    for (int i = 0; i < KVANT_TIERS && status == KVANT_OK; i++) {
+        if (tiers[i].tokens == 0 || indices[i] < 0) {
             continue;
         }
         if (!layout->two_classes) {
             status = list_all(place, event, indices[i]);
         }
         for (int tensor = 0; tensor < 2 && status == KVANT_OK; tensor++) {
-            status =
-                quantize_class(place, event, tensor != 0, indices[i], counts[i], workspace, keys);
+            status = quantize_class(place, event, tensor != 0, indices[i], tiers[i].tokens,
+                                    workspace, keys);
         }
     }
     if (status != KVANT_OK) {
         return status;
     }
-    for (int i = 0; i < 2; i++) {
-        if (counts[i] != 0 && indices[i] >= 0) {
-            uint32_t stored = (counts[i] + KV_TOKEN_QUAD - 1u) / KV_TOKEN_QUAD * KV_TOKEN_QUAD;
-            stream->used[indices[i]] += stored;
+    for (int i = 0; i < KVANT_TIERS; i++) {
+        if (tiers[i].tokens != 0 && indices[i] >= 0) {
+            stream->used[indices[i]] += kvant_quad(tiers[i].tokens);
         }
     }
     stream->events++;

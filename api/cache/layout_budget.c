@@ -17,6 +17,7 @@ static kvant_status make_with_share(kvant_host *host, const kvant_cache_desc *de
     kvant_recipe *recipe = &within.recipe;
     recipe->budget = 0.0;
     recipe->salient_share = recipe->salient_share * (double)steps / BUDGET_STEPS;
+    recipe->salient_share_v = recipe->salient_share_v * (double)steps / BUDGET_STEPS;
     if (steps == 0u) {
         kvant_rule_forget_salient(&recipe->k);
         kvant_rule_forget_salient(&recipe->v);

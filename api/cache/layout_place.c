@@ -33,9 +33,9 @@ static void place_positions(kvant_layout *layout, kvant_placer *p, uint64_t *map
     layout->positions_offset = (uint32_t)p->next;
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_segment *at = &layout->segments[i].at;
-        bool per_head =
-            layout->maps > 1u && (layout->segments[i].token_class == KVANT_CLASS_SALIENT ||
-                                  layout->segments[i].token_class == KVANT_CLASS_REGULAR);
+        kvant_class token_class = layout->segments[i].token_class;
+        bool per_head = layout->maps > 1u && token_class != KVANT_CLASS_SINK &&
+                        token_class != KVANT_CLASS_WINDOW;
         at->positions_head_stride = per_head ? at->capacity : 0u;
         at->positions =
             kvant_take_words(p, (uint64_t)at->capacity * (per_head ? layout->maps : 1u), maps);

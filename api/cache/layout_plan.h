@@ -14,13 +14,7 @@
 #include "context_internal.h"
 #include "kvant/cache.h"
 #include "kvant/ops.h"
-
-typedef enum {
-    KVANT_CLASS_SINK,
-    KVANT_CLASS_SALIENT,
-    KVANT_CLASS_REGULAR,
-    KVANT_CLASS_WINDOW
-} kvant_class;
+#include "recipe_classes.h"
 
 typedef struct {
     kvant_class token_class;
@@ -104,9 +98,6 @@ kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
 kvant_status kvant_layout_plan(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout);
 void kvant_layout_free(kvant_host *host, kvant_layout *layout);
-
-/* Of `tokens` that are compressed together, those that are salient. */
-uint32_t kvant_salient_tokens(const kvant_recipe *recipe, uint32_t tokens);
 
 /* Probe rows of `rows` rows. */
 void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out_random,

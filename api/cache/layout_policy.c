@@ -20,13 +20,6 @@ uint32_t kvant_quad(uint32_t tokens)
     return (tokens + KV_TOKEN_QUAD - 1u) / KV_TOKEN_QUAD * KV_TOKEN_QUAD;
 }
 
-uint32_t kvant_salient_tokens(const kvant_recipe *recipe, uint32_t tokens)
-{
-    /* the regular ones are rounded down; the small number absorbs that 1 - 0.6 is not 0.4 */
-    double regular = floor((1.0 - recipe->salient_share) * (double)tokens + 1e-6);
-    return tokens - (uint32_t)regular;
-}
-
 void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out_random,
                         uint32_t *out_recent)
 {
@@ -153,17 +146,12 @@ void kvant_layout_decide(kvant_layout *layout)
     }
 }
 
-/* `capacity` is `tokens`, with the padding of each event that appends to the segment. */
-static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t event,
-                        uint32_t tokens, uint32_t capacity)
+/* An empty segment of f16 rows. */
+static kvant_planned_segment *add_segment(kvant_layout *layout, kvant_class token_class,
+                                          uint32_t tokens, uint32_t capacity)
 {
-    if (tokens == 0) {
-        return;
-    }
-    const kvant_recipe *recipe = &layout->desc.recipe;
     kvant_planned_segment *segment = &layout->segments[layout->segment_count++];
-    *segment =
-        (kvant_planned_segment){.token_class = token_class, .event = event, .tokens = tokens};
+    *segment = (kvant_planned_segment){.token_class = token_class, .tokens = tokens};
     segment->at = (kvant_segment){
         .capacity = capacity,
         .k_codec = KVANT_CODEC_F16,
@@ -171,40 +159,39 @@ static void add_segment(kvant_layout *layout, kvant_class token_class, uint32_t 
         .k_channel_scale = KVANT_NO_OFFSET,
         .v_channel_scale = KVANT_NO_OFFSET,
     };
-    if (token_class == KVANT_CLASS_SALIENT || token_class == KVANT_CLASS_REGULAR) {
-        bool salient = token_class == KVANT_CLASS_SALIENT;
-        segment->at.k_codec = salient ? recipe->k.salient : recipe->k.regular;
-        segment->at.v_codec = salient ? recipe->v.salient : recipe->v.regular;
-    }
-    if (segment->at.k_codec != KVANT_CODEC_F16) {
-        segment->at.k_grouping = recipe->k.grouping;
-        segment->at.k_group_length = recipe->k.group_length;
-        segment->at.v_grouping = recipe->v.grouping;
-        segment->at.v_group_length = recipe->v.group_length;
-    }
-    layout->max_splits +=
-        (uint32_t)((segment->at.capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
+    layout->max_splits += (uint32_t)((capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
+    return segment;
 }
 
-/* The compressed segments of an event, or of all of them. A class that is evicted has none. */
+/* The compressed segments of an event, or of all of them: their capacity has the padding of each event
+ * that appends to them. A class without tokens, or that is evicted, has none. */
 static void add_compressed(kvant_layout *layout, uint32_t event)
 {
     const kvant_recipe *recipe = &layout->desc.recipe;
-    const kvant_class classes[2] = {KVANT_CLASS_SALIENT, KVANT_CLASS_REGULAR};
-    const kvant_codec codecs[2] = {recipe->k.salient, recipe->k.regular};
     uint32_t prompt =
         event == 0 ? kvant_prefill_compressed(layout, layout->desc.prefill_tokens) : 0;
     uint32_t periods = event != 0 ? 1u : layout->per_event ? 0u : layout->events - 1u;
-    for (int i = 0; i < 2; i++) {
-        uint32_t of_prompt = kvant_salient_tokens(recipe, prompt);
-        uint32_t of_period = kvant_salient_tokens(recipe, recipe->period);
-        if (classes[i] == KVANT_CLASS_REGULAR) {
-            of_prompt = prompt - of_prompt;
-            of_period = recipe->period - of_period;
+    kvant_tier of_prompt[KVANT_TIERS];
+    kvant_tier of_period[KVANT_TIERS];
+    kvant_recipe_divide(recipe, prompt, of_prompt);
+    kvant_recipe_divide(recipe, recipe->period, of_period);
+    for (int i = 0; i < KVANT_TIERS; i++) {
+        const kvant_tier *tier = &of_prompt[i];
+        uint32_t tokens = tier->tokens + periods * of_period[i].tokens;
+        if (tokens == 0 || tier->k == KVANT_CODEC_DROP) {
+            continue;
         }
-        if (codecs[i] != KVANT_CODEC_DROP) {
-            add_segment(layout, classes[i], event, of_prompt + periods * of_period,
-                        kvant_quad(of_prompt) + periods * kvant_quad(of_period));
+        kvant_planned_segment *segment =
+            add_segment(layout, tier->token_class, tokens,
+                        kvant_quad(tier->tokens) + periods * kvant_quad(of_period[i].tokens));
+        segment->event = event;
+        segment->at.k_codec = tier->k;
+        segment->at.v_codec = tier->v;
+        if (tier->k != KVANT_CODEC_F16) {
+            segment->at.k_grouping = recipe->k.grouping;
+            segment->at.k_group_length = recipe->k.group_length;
+            segment->at.v_grouping = recipe->v.grouping;
+            segment->at.v_group_length = recipe->v.group_length;
         }
     }
 }
@@ -218,7 +205,7 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
         return kvant_fail(KVANT_ERROR_LIMIT, "more than %d compression events", MAX_EVENTS);
     }
     layout->segments =
-        kvant_allocate(host, (2u * (size_t)own_events + 2u) * sizeof *layout->segments);
+        kvant_allocate(host, (KVANT_TIERS * (size_t)own_events + 2u) * sizeof *layout->segments);
     if (layout->segments == NULL) {
         return kvant_fail(KVANT_ERROR_OUT_OF_HOST_MEMORY, "no memory for the segment list");
     }
@@ -229,7 +216,7 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
         if (recipe->sinks != 0) {
             layout->sink_segment = 0;
             uint32_t sinks = kv_min_u32(recipe->sinks, total);
-            add_segment(layout, KVANT_CLASS_SINK, 0, sinks, kvant_quad(sinks));
+            add_segment(layout, KVANT_CLASS_SINK, sinks, kvant_quad(sinks));
         }
         layout->first_compressed = layout->segment_count;
         for (uint32_t event = 0; event < own_events; event++) {
@@ -238,8 +225,7 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
     }
     if (layout->window_capacity != 0) {
         layout->window_segment = (int32_t)layout->segment_count;
-        add_segment(layout, KVANT_CLASS_WINDOW, 0, layout->window_capacity,
-                    layout->window_capacity);
+        add_segment(layout, KVANT_CLASS_WINDOW, layout->window_capacity, layout->window_capacity);
     }
     if (layout->segment_count == 0) {
         kvant_release(host, layout->segments);

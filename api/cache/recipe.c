@@ -2,6 +2,7 @@
  *
  * The named recipes, and the rules that every recipe keeps. docs/recipes.md explains each.
  */
+#include "recipe_classes.h"
 #include "recipe_internal.h"
 
 #include <math.h>
@@ -417,6 +418,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     }
     if (status == KVANT_OK) {
         status = check_rule("v", &recipe->v, has_salient);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_recipe_check_shares(recipe);
     }
     if (status == KVANT_OK) {
         status = kvant_recipe_check_layers(recipe);

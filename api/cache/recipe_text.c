@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "recipe_classes.h"
 #include "recipe_internal.h"
 #include "recipe_words.h"
 
@@ -169,9 +170,7 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
     struct {
         const char *key;
         double *value;
-    } shares[] = {{"salient", &recipe->salient_share},
-                  {"random", &recipe->probes_random},
-                  {"recent", &recipe->probes_recent}};
+    } shares[] = {{"random", &recipe->probes_random}, {"recent", &recipe->probes_recent}};
 
     if (strcmp(key, "k") == 0) {
         return parse_rule(c, offset, value, &recipe->k);
@@ -189,7 +188,12 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
             return KVANT_OK;
         }
     }
-    for (int i = 0; i < 3; i++) {
+    if (strcmp(key, "salient") == 0) {
+        return kvant_recipe_parse_shares(value, recipe)
+                   ? KVANT_OK
+                   : expected(c, offset, "a share from 0 to 1, or K's \"/\" V's, both above 0");
+    }
+    for (int i = 0; i < 2; i++) {
         if (strcmp(key, shares[i].key) == 0) {
             return kvant_recipe_number(value, 1.0, shares[i].value)
                        ? KVANT_OK
@@ -346,8 +350,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
-           a->probes_newest == b->probes_newest && kvant_recipe_same_score(a, b) &&
-           kvant_recipe_same_layers(a, b);
+           a->probes_newest == b->probes_newest && a->salient_share_v == b->salient_share_v &&
+           kvant_recipe_same_score(a, b) && kvant_recipe_same_layers(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -377,9 +381,7 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
     if (recipe->sinks != 0) {
         kvant_recipe_write(&p, ",sinks=%" PRIu32, recipe->sinks);
     }
-    if (recipe->salient_share > 0.0) {
-        kvant_recipe_write_number(&p, "salient", recipe->salient_share);
-    }
+    kvant_recipe_write_shares(&p, recipe);
     if (recipe->probes_random > 0.0) {
         kvant_recipe_write_number(&p, "random", recipe->probes_random);
     }

@@ -92,7 +92,7 @@ void kvant_recipe_write(kvant_recipe_printer *p, const char *format, ...)
     }
 }
 
-void kvant_recipe_write_number(kvant_recipe_printer *p, const char *key, double number)
+void kvant_recipe_write_value(kvant_recipe_printer *p, double number)
 {
     char text[40] = "";
     locale_t c_locale;
@@ -104,5 +104,11 @@ void kvant_recipe_write_number(kvant_recipe_printer *p, const char *key, double 
         }
     }
     leave_c_locale(c_locale, previous);
-    kvant_recipe_write(p, ",%s=%s", key, text);
+    kvant_recipe_write(p, "%s", text);
+}
+
+void kvant_recipe_write_number(kvant_recipe_printer *p, const char *key, double number)
+{
+    kvant_recipe_write(p, ",%s=", key);
+    kvant_recipe_write_value(p, number);
 }

@@ -34,7 +34,9 @@ typedef struct {
 
 /* At most KVANT_RECIPE_MAX_VALUE characters at a time. */
 void kvant_recipe_write(kvant_recipe_printer *p, const char *format, ...) KVANT_PRINTF(2, 3);
-/* ",key=" and the shortest decimal that reads back as the same number. */
+/* The shortest decimal that reads back as the same number. */
+void kvant_recipe_write_value(kvant_recipe_printer *p, double number);
+/* ",key=" and that. */
 void kvant_recipe_write_number(kvant_recipe_printer *p, const char *key, double number);
 
 #endif

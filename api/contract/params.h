@@ -304,6 +304,8 @@ KV_STRUCT_BEGIN(kv_select_params)
     kv_u32 regular_offset;
     kv_u32 regular_stride;
     kv_u32 classes_offset; /* in scratch: a bit a token, 1 salient, ceil(tokens/32) words a map; or KV_NO_OFFSET */
+    kv_u32 is_taking; /* 1: the scores of what is selected become 0 and others one more, up to KV_SCORE_MAX,
+                         so that the next launch selects from the rest; it forces no token */
 KV_STRUCT_END(kv_select_params)
 
 /* attention, attention_general: partial results of each split. Query row r of head hq and sequence s is at

@@ -23,6 +23,8 @@ static const scenario scenarios[] = {
     {"k=int2+int4/chan,v=int2+int4/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
      "heads=group,period=20",
      1, 8, 2, 32, 32, 90, 45, 1, KVANT_F32, 30.0f, KVANT_NON_FINITE_STRICT},
+    {"zipcache,salient=0.3/0.6,period=20", 1, 4, 2, 16, 32, 60, 41, 1, KVANT_F16, 1.0f,
+     KVANT_NON_FINITE_STRICT},
     {"k=int8/chan64,v=int8s/tok8,window=5,period=64", 1, 3, 1, 72, 80, 100, 70, 1, KVANT_F32, 30.0f,
      KVANT_NON_FINITE_STRICT},
 };

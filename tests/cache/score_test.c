@@ -12,7 +12,7 @@
 #include "cache_internal.h"
 #include "cache_scenario.h"
 
-enum { TOKENS = 90, HEADS = 2, DIM = 16, SALIENT = 54 };
+enum { TOKENS = 90, HEADS = 2, DIM = 16, SALIENT = 54, OF_BOTH = 36 };
 
 static const scenario shape = {"zipcache", 1,   4, HEADS,     DIM,  DIM,
                                TOKENS,     120, 1, KVANT_F32, 1.0f, KVANT_NON_FINITE_STRICT};
@@ -135,8 +135,9 @@ static void pool(double *scores, int width, bool is_largest)
 
 /* ---- comparison ---- */
 
-static void expect_salient(const scenario_session *session, const char *recipe,
-                           const double *scores)
+/* The class has the tokens whose places, of all scores in order, are first .. end - 1. */
+static void expect_class(const scenario_session *session, const char *recipe, kvant_class which,
+                         const double *scores, uint32_t first, uint32_t end)
 {
     judged order[TOKENS];
     bool expected[TOKENS] = {false};
@@ -144,19 +145,20 @@ static void expect_salient(const scenario_session *session, const char *recipe,
         order[i] = (judged){scores[i], i};
     }
     qsort(order, TOKENS, sizeof *order, by_score);
-    for (uint32_t i = TOKENS - SALIENT; i < TOKENS; i++) {
+    for (uint32_t i = first; i < end; i++) {
         expected[order[i].token] = true;
     }
     kvant_place place;
-    uint32_t listed[SALIENT];
+    uint32_t listed[TOKENS];
     assert_int_equal(kvant_place_of(session->cache, 0, 0, &place), KVANT_OK);
-    int32_t salient = kvant_find_segment(place.layout, KVANT_CLASS_SALIENT, 0);
-    assert_true(salient >= 0 && place.layout->segments[salient].tokens == SALIENT);
-    uint64_t at = ((uint64_t)place.base + place.layout->segments[salient].at.positions) * 4u;
-    assert_int_equal(kvant_buffer_read(place.store, at, listed, sizeof listed), KVANT_OK);
-    for (uint32_t i = 0; i < SALIENT; i++) {
+    int32_t index = kvant_find_segment(place.layout, which, 0);
+    assert_true(index >= 0 && place.layout->segments[index].tokens == end - first);
+    uint64_t at = ((uint64_t)place.base + place.layout->segments[index].at.positions) * 4u;
+    assert_int_equal(kvant_buffer_read(place.store, at, listed, (end - first) * 4u), KVANT_OK);
+    for (uint32_t i = 0; i < end - first; i++) {
         if (listed[i] >= TOKENS || !expected[listed[i]]) {
-            fail_msg("%s: token %u is salient and should not be", recipe, listed[i]);
+            fail_msg("%s: token %u is in class %d and should not be", recipe, listed[i],
+                     (int)which);
         }
         expected[listed[i]] = false; /* none twice */
     }
@@ -172,7 +174,7 @@ static void check(const char *recipe, const double *scores, bool has_queries)
                                          &session.inputs[1],
                                          has_queries ? &session.inputs[2] : NULL),
                      KVANT_OK);
-    expect_salient(&session, recipe, scores);
+    expect_class(&session, recipe, KVANT_CLASS_SALIENT, scores, TOKENS - SALIENT, TOKENS);
     scenario_end(&session);
 }
 
@@ -192,6 +194,38 @@ static void by_numbers(void **state)
     check("range,score=outliers,of=k,percentile=0.9", scores, false);
     outliers(1, scores);
     check("range,score=outliers,of=v,percentile=0.9", scores, false);
+}
+
+/* Shares of K and of V: in the smaller one a token is salient in both, in the larger alone in one. */
+static void by_shares_of_k_and_v(void **state)
+{
+    (void)state;
+    static const char *const recipes[] = {"range,of=k,salient=0.6/0.4",
+                                          "range,of=k,salient=0.4/0.6",
+                                          "zipcache,random=0,recent=0,score=locality,"
+                                          "salient=0.6/0.4"};
+    double scores[TOKENS];
+    ranges(0, scores);
+    for (int i = 0; i < 3; i++) {
+        scenario s = shape;
+        s.recipe = recipes[i];
+        for (uint32_t token = 0; i == 2 && token < TOKENS; token++) {
+            scores[token] = (double)token;
+        }
+        scenario_session session = scenario_begin(scenario_open("host"), &s);
+        scenario_prefill(&session, &s);
+        expect_class(&session, s.recipe, KVANT_CLASS_SALIENT, scores, TOKENS - OF_BOTH, TOKENS);
+        expect_class(&session, s.recipe, KVANT_CLASS_BETWEEN, scores, TOKENS - SALIENT,
+                     TOKENS - OF_BOTH);
+        expect_class(&session, s.recipe, KVANT_CLASS_REGULAR, scores, 0, TOKENS - SALIENT);
+        kvant_place place;
+        assert_int_equal(kvant_place_of(session.cache, 0, 0, &place), KVANT_OK);
+        int32_t between = kvant_find_segment(place.layout, KVANT_CLASS_BETWEEN, 0);
+        const kvant_segment *at = &place.layout->segments[between].at;
+        assert_int_equal(at->k_codec, i == 1 ? KVANT_CODEC_INT2 : KVANT_CODEC_INT4);
+        assert_int_equal(at->v_codec, i == 1 ? KVANT_CODEC_INT4 : KVANT_CODEC_INT2);
+        scenario_end(&session);
+    }
 }
 
 static void by_locality(void **state)
@@ -268,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_numbers),
+        cmocka_unit_test(by_shares_of_k_and_v),
         cmocka_unit_test(by_locality),
         cmocka_unit_test(by_attention),
         cmocka_unit_test(decode_needs_no_queries),

@@ -238,6 +238,10 @@ static void emit_mixed(kvant_case_sink *sink)
         {"k=int8+int8s/head/rot,v=int8+int8/tok16/rot,salient=0.3,random=.1,recent=.05,heads=group,"
          "period=20,window=7,sinks=2,seed=5",
          1, 2, 8, 2, 32, 72, 90, 30, 3, KVANT_F32, 8.0f},
+        {"k=int4+int8/head,v=int2+int8/tok16,salient=.4/"
+         ".7,random=.2,heads=group,period=12,window=3",
+         1, 2, 4, 2, 32, 40, 50, 24, 3, KVANT_F16, 8.0f},
+        {"zipcache,salient=.6/.3,period=20", 1, 1, 4, 2, 32, 32, 70, 21, 1, KVANT_F32, 8.0f},
         {"k=int8/chan32,v=int8s/head/rot,window=4", 1, 1, 3, 1, 40, 96, 70, 40, 20, KVANT_BF16,
          8.0f},
     };

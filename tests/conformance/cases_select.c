@@ -10,6 +10,7 @@ typedef struct {
     kv_u32 tokens, salient, forced_first, forced_last, maps;
     int has_classes;
     int lists; /* bit 0: of the salient ones, bit 1: of the regular ones */
+    int is_taking;
 } select_case;
 
 static void run_select(kvant_trial *t, const void *data)
@@ -28,6 +29,7 @@ static void run_select(kvant_trial *t, const void *data)
         .salient_stride = c->salient + 3u,
         .regular_stride = regular + 1u,
         .classes_offset = KV_NO_OFFSET,
+        .is_taking = c->is_taking != 0 ? 1u : 0u,
     };
     p.scores_offset = kvant_add_scores(t, scratch, c->kind, c->maps, c->tokens);
     if (c->has_classes) {
@@ -37,7 +39,17 @@ static void run_select(kvant_trial *t, const void *data)
     p.regular_offset = kvant_trial_region(t, store, c->maps * p.regular_stride);
     p.salient_offset = (c->lists & 1) != 0 ? p.salient_offset : KV_NO_OFFSET;
     p.regular_offset = (c->lists & 2) != 0 ? p.regular_offset : KV_NO_OFFSET;
+    kv_u32 next = c->is_taking != 0 ? regular / 2u : 0u;
+    kv_u32 next_offset = next != 0u ? kvant_trial_region(t, store, c->maps * p.salient_stride) : 0u;
     kvant_trial_launch(t, KVANT_KERNEL_select, &p, (kvant_trial_buffer *[]){scratch, store});
+    if (next != 0u) { /* another class, of what is left */
+        p.salient = next;
+        p.salient_offset = next_offset;
+        p.regular_offset = KV_NO_OFFSET;
+        p.forced_first = 0;
+        p.forced_last = 0;
+        kvant_trial_launch(t, KVANT_KERNEL_select, &p, (kvant_trial_buffer *[]){scratch, store});
+    }
 }
 
 void kvant_cases_select(kvant_case_sink *sink)
@@ -83,6 +95,20 @@ void kvant_cases_select(kvant_case_sink *sink)
                        : lists == 1 ? "no-regular"
                                     : "no-salient",
                        c.has_classes ? "/classes" : "");
+        }
+    }
+    /* three classes: one after the other is taken */
+    for (int kind = 0; kind < KVANT_SCORE_KIND_COUNT; kind++) {
+        for (size_t n = 1; n < sizeof tokens / sizeof tokens[0]; n += 3) {
+            select_case c = {.kind = (kvant_score_kind)kind,
+                             .tokens = tokens[n],
+                             .salient = tokens[n] / 2u + 1u,
+                             .forced_last = n == 4u ? 5u : 0u,
+                             .maps = 1u + (uint32_t)n % 3u,
+                             .lists = 3,
+                             .is_taking = 1};
+            kvant_emit(sink, n == 4u, run_select, &c, "select/%s/tokens%u/salient%u/maps%u/taking",
+                       kvant_score_kind_name(c.kind), c.tokens, c.salient, c.maps);
         }
     }
 }

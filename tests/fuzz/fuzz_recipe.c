@@ -28,6 +28,7 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->window == again.window && recipe->period == again.period);
     FUZZ_CHECK(recipe->sinks == again.sinks && recipe->seed == again.seed);
     FUZZ_CHECK(recipe->salient_share == again.salient_share);
+    FUZZ_CHECK(recipe->salient_share_v == again.salient_share_v);
     FUZZ_CHECK(recipe->probes_random == again.probes_random);
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
     FUZZ_CHECK(recipe->probes_newest == again.probes_newest);

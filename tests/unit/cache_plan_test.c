@@ -38,6 +38,22 @@ static void zipcache_reaches_the_published_ratio(void **state)
     }
 }
 
+/* Codes of K and of V follow their own shares; a budget lowers both. */
+static void shares_of_k_and_v_differ(void **state)
+{
+    (void)state;
+    const uint64_t numbers = (uint64_t)32 * 8 * 840 * 4096; /* of K, and of V */
+    kvant_cache_desc desc = paper_shape("zipcache,salient=0.6/0.4");
+    kvant_cache_bytes bytes = KVANT_CACHE_BYTES_INIT;
+    assert_int_equal(kvant_cache_plan(&desc, &bytes), KVANT_OK);
+    assert_true(bytes.codes * 80 == numbers * 32 + numbers * 28);
+    desc.recipe.budget = 3.0;
+    kvant_cache_bytes within = KVANT_CACHE_BYTES_INIT;
+    assert_int_equal(kvant_cache_plan(&desc, &within), KVANT_OK);
+    assert_true(within.bits_per_value <= 3.0 && within.bits_per_value > 2.95);
+    assert_true(within.salient_share < 0.6);
+}
+
 static void parts_add_up(void **state)
 {
     (void)state;
@@ -258,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zipcache_reaches_the_published_ratio),
+        cmocka_unit_test(shares_of_k_and_v_differ),
         cmocka_unit_test(parts_add_up),
         cmocka_unit_test(f16_costs_what_it_should),
         cmocka_unit_test(a_budget_becomes_a_share),

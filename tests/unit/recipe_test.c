@@ -22,6 +22,7 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_int_equal(again.period, recipe->period);
     assert_int_equal(again.sinks, recipe->sinks);
     assert_true(again.salient_share == recipe->salient_share);
+    assert_true(again.salient_share_v == recipe->salient_share_v);
     assert_true(again.probes_random == recipe->probes_random);
     assert_true(again.probes_recent == recipe->probes_recent);
     assert_int_equal(again.normaliser, recipe->normaliser);
@@ -69,6 +70,9 @@ static void full_forms_round_trip(void **state)
         "k=nuq2+nuq4/chan,v=literal+intrinsic/token/cst,salient=0.5,recent=.1",
         "zipcache,salient=0",
         "zipcache,salient=1",
+        "zipcache,salient=0.6/0.4",
+        "zipcache,salient=.25/0.5,budget=4",
+        "zipcache,salient=0.6/0.4,salient=0",
         "zipcache,pool=avg7",
         "zipcache,pool=max5,score=range,of=v,blend=0.25",
         "range,score=outliers",
@@ -138,6 +142,13 @@ static void nonsense_is_refused(void **state)
         {"kivi2,", KVANT_ERROR_UNKNOWN_RECIPE, "position 7"},
         {"zipcache,salient=1.5", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
         {"zipcache,salient=nan", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
+        {"zipcache,salient=0.6/", KVANT_ERROR_UNKNOWN_RECIPE, "K's"},
+        {"zipcache,salient=0.6/0", KVANT_ERROR_UNKNOWN_RECIPE, "above 0"},
+        {"zipcache,salient=0.6/0.4/0.2", KVANT_ERROR_UNKNOWN_RECIPE, "position 18"},
+        {"zipcache,salient=0.6/1", KVANT_ERROR_INVALID_ARGUMENT, "lie between"},
+        {"zipcache,salient=0/0.4", KVANT_ERROR_INVALID_ARGUMENT, "lie between"},
+        {"mikv,salient=0.3/0.2", KVANT_ERROR_INVALID_ARGUMENT, "in both"},
+        {"h2o,salient=0.3/0.2", KVANT_ERROR_INVALID_ARGUMENT, "in both"},
         {"zipcache,f16", KVANT_ERROR_UNKNOWN_RECIPE, "key=value"},
         {"k=int4/head/turn,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "rot"},
         {"k=f16/token/rot,v=f16", KVANT_ERROR_INVALID_ARGUMENT, "f16"},

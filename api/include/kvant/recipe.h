@@ -134,6 +134,8 @@ typedef struct kvant_recipe {
                       no budget */
     uint32_t probes_newest; /* newest rows that are probed, where they are more than probes_recent */
     kvant_layer_choice layers[KVANT_RECIPE_LAYERS]; /* ascending, without overlap */
+    double salient_share_v; /* of V, where it is not K's salient_share: tokens in the smaller share are
+                               salient in both, those in the larger alone in one of them. 0: the same */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -141,7 +143,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -155,7 +157,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *             groupings token head tok<n> chan<n> chan, where a codec has codes;
  *             transforms cst rot smooth. Of each class K and V are
  *             both f16, both dropped, or neither.
- *   window, period, sinks   tokens            salient   share, 0 .. 1
+ *   window, period, sinks   tokens            salient   share, 0 .. 1, or K's/V's
  *   random, recent          shares of probe rows      newest    probe rows, at least
  *   norm      none causal probes              heads     all group
  *   seed      number                            pool      none avg<n> max<n>

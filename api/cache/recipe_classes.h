@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Classes of tokens: which a recipe makes, and how many tokens each gets.
+ */
+#ifndef KVANT_CACHE_RECIPE_CLASSES_H
+#define KVANT_CACHE_RECIPE_CLASSES_H
+
+#include <stdbool.h>
+
+#include "kvant/recipe.h"
+#include "recipe_words.h"
+
+typedef enum {
+    KVANT_CLASS_SINK,
+    KVANT_CLASS_SALIENT,
+    KVANT_CLASS_BETWEEN, /* salient in K or in V alone */
+    KVANT_CLASS_REGULAR,
+    KVANT_CLASS_WINDOW
+} kvant_class;
+
+enum { KVANT_TIERS = 3 };
+
+/* A class of compressed tokens. */
+typedef struct {
+    kvant_class token_class;
+    kvant_codec k;
+    kvant_codec v;
+    uint32_t tokens;
+} kvant_tier;
+
+/* The classes of `tokens` that are compressed together, those of the largest scores first; some can
+ * have no token. */
+void kvant_recipe_divide(const kvant_recipe *recipe, uint32_t tokens,
+                         kvant_tier tiers[KVANT_TIERS]);
+
+/* Whether other shares of K than of V are salient. */
+bool kvant_recipe_has_two_shares(const kvant_recipe *recipe);
+kvant_status kvant_recipe_check_shares(const kvant_recipe *recipe);
+/* The value of `salient=`: a share, or K's "/" V's; false where it is neither. */
+bool kvant_recipe_parse_shares(const char *value, kvant_recipe *recipe);
+void kvant_recipe_write_shares(kvant_recipe_printer *p, const kvant_recipe *recipe);
+
+#endif
