@@ -60,9 +60,16 @@ def rotate(x, cos, sin):
     return torch.stack((even * c - odd * s, even * s + odd * c), -1).flatten(3)
 
 
+def blur(x, noise):
+    """Add noise of up to that share of each head's root mean square; x is (batch, heads, time, head)."""
+    share = noise * torch.rand(x.shape[0], 1, 1, 1)
+    return x + share * x.detach().square().mean((2, 3), keepdim=True).sqrt() * torch.randn_like(x)
+
+
 class Block(nn.Module):
     def __init__(self, shape):
         super().__init__()
+        self.noise = 0.0
         dim, kv_dim = shape.dim, shape.kv_heads * shape.head
         self.shape = shape
         self.att_norm = nn.RMSNorm(dim, eps=1e-5)
@@ -83,6 +90,8 @@ class Block(nn.Module):
         k = self.wk(h).view(b, t, kv_heads, head).transpose(1, 2)
         v = self.wv(h).view(b, t, kv_heads, head).transpose(1, 2)
         q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+        if self.training and self.noise > 0.0:
+            k, v = blur(k, self.noise).to(v.dtype), blur(v, self.noise).to(v.dtype)
         group = heads // kv_heads
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
         a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -203,6 +212,8 @@ def options():
                     help="factor of the lines when they grow (2 more at least)")
     ap.add_argument("--enough", type=float, default=2.0,
                     help="stop when the digit accuracy of the longest documents holds this")
+    ap.add_argument("--noise", type=float, default=0.0,
+                    help="on K and V in training, at most, as a share of their root mean square")
     ap.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     ap.add_argument("--tokens", type=int, default=2048, help="tokens per step")
     ap.add_argument("--lr", type=float, default=1.5e-3)
@@ -292,6 +303,8 @@ def main():
     model = Transformer(shape, len(tokenizer.vocab))
     if args.start:
         grow_model.grow(model, load(args.start), batch(rng, ids, 20, 12, 8)[0])
+    for block in model.blocks:
+        block.noise = args.noise
     matrices = [p for p in model.parameters() if p.dim() == 2]
     gains = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05},
@@ -301,6 +314,7 @@ def main():
     print(f"trained {count['step']} steps, {count['seen']} tokens, {count['seconds']:.0f} s")
 
     held_out = random.Random(args.seed + 1000003)
+    model.eval()
     rate = evaluate(model, held_out, ids, args.eval_lines, args.eval_docs)
     print(f"held-out exact match {100 * rate:.2f} % of {args.eval_docs} documents")
     os.makedirs(args.out, exist_ok=True)

@@ -33,8 +33,8 @@ def retrieval():
     return model(os.path.join(SOURCE, "models"), "retrieval.bin", "retrieval_tok.bin")
 
 
-def cases():
-    path = os.path.join(SOURCE, "models", "retrieval_cases.json")
+def cases(name="retrieval"):
+    path = os.path.join(SOURCE, "models", name + "_cases.json")
     if not os.path.exists(path):
         skip(path + " is not there")
     with open(path, encoding="utf-8") as file:
@@ -240,6 +240,13 @@ def test_run_stories():
     result = run([*files, "--greedy", "--steps", "200", "--recipe", "kivi2," + RECIPES])
     assert len(result["rows"]) == 7 and result["rows"][0]["digest"] == result["rows"][5]["digest"]
     check_f16(result)
+
+
+def test_run_retrieval64():
+    files = model(os.path.join(SOURCE, "models"), "retrieval64.bin", "retrieval64_tok.bin")
+    case = min(cases("retrieval64"), key=lambda one: len(one["prompt"]))
+    result = run([*files, "--prompt", case["prompt"], "--greedy", "--steps", "260", "--recipe", "f16"])
+    assert result["text"].startswith(case["prompt"] + case["answer"]), result["text"]
 
 
 def test_run_cases():
