@@ -16,7 +16,7 @@
 struct kv_split {
     const kv_u32 *region;  /* the sequence's words */
     const kv_u32 *segment; /* its entry in the segment table */
-    kv_u32 kv_head;
+    kv_u32 kv_head; /* its place among those of the segment */
     kv_u32 first; /* token of the segment where the split starts */
     kv_u32 count; /* tokens of the split, a multiple of 4 */
     kv_u32 rows;  /* query rows */

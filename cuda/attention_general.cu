@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * attention_general: attention for caches of which some part is beyond attention, which is tuned: codes
- * that are numbers of levels. A level is a byte and takes the place of the code; the steps and sums are
- * those of attention.
+ * attention_general: attention for caches of which some part is beyond attention, which is tuned; the
+ * steps and sums are those of attention.
+ *   Codes that are numbers of levels: a level is a byte and takes the place of the code.
+ *   Segments of some heads alone: rows of another head see no token of them.
  */
 #include "attention_by_lanes.cuh"
 
@@ -46,6 +47,7 @@ kvant_attention_general(const kv_attention_params p, const kv_u32 *__restrict__ 
                          kv_u32 *partials)
 {
     __shared__ kv_attention_shared shared;
-    kv_by_lanes<kv_level_lookup> how;
-    kv_attention(p, store, queries, positions, partials, shared, how);
+    typedef kv_by_lanes<kv_level_lookup> by_levels;
+    by_levels how;
+    kv_attention<by_levels, true>(p, store, queries, positions, partials, shared, how);
 }

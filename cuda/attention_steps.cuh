@@ -148,7 +148,21 @@ KV_FN void kv_store_partials(const kv_attention_params &p, const kv_split &s, co
     }
 }
 
-template <class HOW>
+/* What rows that see no token of the split leave. */
+KV_FN void kv_store_nothing(const kv_attention_params &p, const kv_rows &rows, kv_u32 *partials)
+{
+    kv_u32 words = p.v_dim + 2u;
+    for (kv_u32 i = threadIdx.x; i < rows.count * words; i += blockDim.x) {
+        kv_u32 row = i / words;
+        kv_u32 line = (blockIdx.z * p.max_splits + blockIdx.x) * p.q_heads;
+        line = (line + kv_q_head(p, rows, row)) * p.queries + kv_query(p, rows, row);
+        partials[p.partials_offset + line * words + i % words] =
+            i % words == 0u ? kv_bits(KV_MASKED) : 0u;
+    }
+}
+
+/* GENERAL: with what attention_general alone reads of a segment's entry. */
+template <class HOW, bool GENERAL = false>
 KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const kv_u32 *queries,
                         const kv_u32 *positions, kv_u32 *partials, kv_attention_shared &shared,
                         HOW &how)
@@ -162,7 +176,13 @@ KV_FN void kv_attention(const kv_attention_params &p, const kv_u32 *store, const
     kv_split s;
     s.region = region;
     s.segment = region + p.segments_offset + entry[KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS;
-    s.kv_head = rows.kv_head;
+    s.kv_head = GENERAL ? kv_head_in_segment(rows.kv_head, s.segment[KV_SEGMENT_HEAD_FIRST],
+                                             s.segment[KV_SEGMENT_HEAD_COUNT])
+                        : rows.kv_head;
+    if (GENERAL && s.kv_head == KV_NO_HEAD) {
+        kv_store_nothing(p, rows, partials);
+        return;
+    }
     s.first = entry[KV_SPLIT_FIRST_TOKEN];
     s.count = kv_min_u32(KV_SPLIT_TOKENS, s.segment[KV_SEGMENT_CAPACITY] - s.first);
     s.rows = rows.count;

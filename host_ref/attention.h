@@ -12,7 +12,7 @@ typedef struct {
     const kv_attention_params *p;
     const kv_u32 *region;  /* the sequence's words */
     const kv_u32 *segment; /* its entry in the segment table */
-    kv_u32 kv_head;
+    kv_u32 kv_head;        /* its place among those of the segment */
     kv_u32 first;          /* token of the segment where the split starts */
     kv_u32 count;          /* tokens of the split */
     kv_u32 query_position; /* tokens beyond it are masked */
@@ -385,6 +385,23 @@ static void attend_row(const kv_split *s, const kv_f32 *caller_query, kv_u32 *pa
     }
 }
 
+/* The partial result of a row that sees no token of the split. */
+static void store_nothing(const kv_attention_params *p, kv_u32 *partial)
+{
+    partial[0] = kv_bits(KV_MASKED);
+    for (kv_u32 word = 1u; word < p->v_dim + 2u; word++) {
+        partial[word] = 0u;
+    }
+}
+
+/* The place of a KV head in the segment; attention has segments of all heads alone. */
+static kv_u32 head_in_segment(const kv_u32 *segment, kv_u32 is_general, kv_u32 kv_head)
+{
+    return is_general != 0u ? kv_head_in_segment(kv_head, segment[KV_SEGMENT_HEAD_FIRST],
+                                                 segment[KV_SEGMENT_HEAD_COUNT])
+                            : kv_head;
+}
+
 static void attend(const kv_attention_params *p, kv_u32 is_general, const kv_u32 *store,
                    const kv_u32 *queries, const kv_u32 *positions, kv_u32 *partials)
 {
@@ -400,11 +417,18 @@ static void attend(const kv_attention_params *p, kv_u32 is_general, const kv_u32
             kv_u32 first = entry[KV_SPLIT_FIRST_TOKEN];
             for (kv_u32 q_head = 0; q_head < p->q_heads; q_head++) {
                 for (kv_u32 row = 0; row < p->queries; row++) {
+                    kv_u32 at = (sequence * p->max_splits + split) * p->q_heads + q_head;
+                    at = p->partials_offset + (at * p->queries + row) * (p->v_dim + 2u);
+                    kv_u32 kv_head = head_in_segment(segment, is_general, q_head / group);
+                    if (kv_head == KV_NO_HEAD) {
+                        store_nothing(p, &partials[at]);
+                        continue;
+                    }
                     kv_split s = {
                         .p = p,
                         .region = region,
                         .segment = segment,
-                        .kv_head = q_head / group,
+                        .kv_head = kv_head,
                         .first = first,
                         .count = kv_min_u32(KV_SPLIT_TOKENS, segment[KV_SEGMENT_CAPACITY] - first),
                         .query_position = KV_POSITION_INVALID - 1u,
@@ -423,9 +447,7 @@ static void attend(const kv_attention_params *p, kv_u32 is_general, const kv_u32
                         query[channel] =
                             kv_element(queries[kv_element_word(i, p->q_dtype)], i, p->q_dtype);
                     }
-                    kv_u32 at = (sequence * p->max_splits + split) * p->q_heads + q_head;
-                    at = at * p->queries + row;
-                    attend_row(&s, query, &partials[p->partials_offset + at * (p->v_dim + 2u)]);
+                    attend_row(&s, query, &partials[at]);
                 }
             }
         }

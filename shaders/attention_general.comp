@@ -2,9 +2,10 @@
 #extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT
  *
- * attention_general: attention for caches of which some part is beyond attention, which is tuned: codes
- * that are numbers of levels. A level is a byte and takes the place of the code; the steps and sums are
- * those of attention.
+ * attention_general: attention for caches of which some part is beyond attention, which is tuned; the
+ * steps and sums are those of attention.
+ *   Codes that are numbers of levels: a level is a byte and takes the place of the code.
+ *   Segments of some heads alone: rows of another head see no token of them.
  *
  * Specialization constant 1 is the number of query rows that there is room for: 1, 2, 4 or 8.
  */

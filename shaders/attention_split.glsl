@@ -13,7 +13,8 @@ shared kv_u32 weight_sums[KV_ROWS];
 
 /* What all lanes of the work-group agree on. */
 kv_u32 region; /* the sequence's words */
-kv_u32 kv_head;
+kv_u32 row_head;  /* the KV head of the rows */
+kv_u32 kv_head;   /* its place among those of the segment */
 kv_u32 first_row; /* of the KV head */
 kv_u32 rows;      /* at hand, at most ROWS */
 kv_u32 capacity;  /* tokens of the segment */
@@ -37,7 +38,7 @@ kv_u32 position_list; /* word of the position of token 0 */
 
 kv_u32 query_head(kv_u32 row)
 {
-    return kv_head * (p.q_heads / p.kv_heads) + (first_row + row) / p.queries;
+    return row_head * (p.q_heads / p.kv_heads) + (first_row + row) / p.queries;
 }
 
 kv_u32 query_row(kv_u32 row)

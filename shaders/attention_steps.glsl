@@ -139,6 +139,21 @@ void store_partials(kv_u32 sequence, kv_u32 split)
     }
 }
 
+#ifdef KV_CODEBOOKS
+/* What rows that see no token of the split leave. */
+void store_nothing(kv_u32 sequence, kv_u32 split)
+{
+    for (kv_u32 row = 0u; row < rows; row++) {
+        kv_u32 at = (sequence * p.max_splits + split) * p.q_heads + query_head(row);
+        at = p.partials_offset + (at * p.queries + query_row(row)) * (p.v_dim + 2u);
+        KV_FOR_LANES(word, p.v_dim + 2u)
+        {
+            partials[at + word] = word == 0u ? kv_bits(KV_MASKED) : 0u;
+        }
+    }
+}
+#endif
+
 void attend_split()
 {
     kv_u32 split = gl_WorkGroupID.x;
@@ -149,12 +164,22 @@ void attend_split()
     }
     kv_u32 rows_of_head = p.q_heads / p.kv_heads * p.queries;
     kv_u32 chunks_of_rows = (rows_of_head + KV_ROWS - 1u) / KV_ROWS;
-    kv_head = gl_WorkGroupID.y / chunks_of_rows;
+    row_head = gl_WorkGroupID.y / chunks_of_rows;
+    kv_head = row_head;
     first_row = gl_WorkGroupID.y % chunks_of_rows * KV_ROWS;
     rows = kv_min_u32(ROWS, rows_of_head - first_row);
 
     kv_u32 entry = region + p.splits_offset + split * KV_SPLIT_WORDS;
-    load_segment(region + p.segments_offset + store[entry + KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS);
+    kv_u32 segment = region + p.segments_offset + store[entry + KV_SPLIT_SEGMENT] * KV_SEGMENT_WORDS;
+#ifdef KV_CODEBOOKS
+    kv_head = kv_head_in_segment(row_head, store[segment + KV_SEGMENT_HEAD_FIRST],
+                                 store[segment + KV_SEGMENT_HEAD_COUNT]);
+    if (kv_head == KV_NO_HEAD) {
+        store_nothing(sequence, split);
+        return;
+    }
+#endif
+    load_segment(segment);
     first = store[entry + KV_SPLIT_FIRST_TOKEN];
     count = kv_min_u32(KV_SPLIT_TOKENS, capacity - first);
 

@@ -33,6 +33,7 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     };
     queries.view.first += event->first_position - event->query_base;
     const kvant_cache_desc *desc = &place->layout->desc;
+    uint32_t head = place->layout->full[0].first; /* whose scales the segment has first */
     const kvant_segment *segment = NULL;
     for (int i = 0; i < KVANT_TIERS && (segment == NULL || segment->k_codec == KVANT_CODEC_F16);
          i++) {
@@ -46,14 +47,15 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
         if (offset == KVANT_NO_OFFSET || (is_smooth && place->stream->is_smoothed)) {
             continue;
         }
+        uint32_t dim = i == 0 ? desc->k_dim : desc->v_dim;
         kv_quantize_params p = {
             .source = i == 0 ? event->k_view : event->v_view,
             .indices_offset = KV_NO_OFFSET,
             .tokens = event->tokens,
             .capacity = segment->capacity,
             .heads = desc->kv_heads,
-            .dim = i == 0 ? desc->k_dim : desc->v_dim,
-            .channel_scale_offset = place->base + offset,
+            .dim = dim,
+            .channel_scale_offset = place->base + offset - head * (dim / 2u),
             .keys_offset = keys,
         };
         kvant_op_buffers buffers = {i == 0 ? event->k : event->v, place->store, workspace};
@@ -64,28 +66,30 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
     return status;
 }
 
-/* The classes' lists of positions; a class that is evicted has none. One launch divides two classes,
- * of three each is taken from what is left. */
-static kvant_status select_classes(const kvant_place *place, const kvant_event *event,
-                                   const kvant_tier tiers[KVANT_TIERS],
-                                   const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
-                                   uint32_t scores)
+/* The classes' lists of positions, of one run of heads; a class that is evicted has none. One launch
+ * divides two classes, of three each is taken from what is left. */
+static kvant_status select_of_heads(const kvant_place *place, const kvant_event *event,
+                                    const kvant_tier tiers[KVANT_TIERS],
+                                    const int32_t indices[KVANT_TIERS], uint32_t run,
+                                    kvant_buffer *workspace, uint32_t scores)
 {
     const kvant_layout *layout = place->layout;
     uint32_t offsets[KVANT_TIERS];
     uint32_t strides[KVANT_TIERS] = {0};
     for (int i = 0; i < KVANT_TIERS; i++) {
-        const kvant_segment *at = segment_at(layout, indices[i]);
         offsets[i] = KV_NO_OFFSET;
-        if (at != NULL) {
-            offsets[i] = place->base + at->positions + place->stream->used[indices[i]];
+        if (indices[i] >= 0) {
+            uint32_t index = (uint32_t)indices[i] + run;
+            const kvant_segment *at = &layout->segments[index].at;
+            offsets[i] = place->base + at->positions + place->stream->used[index];
             strides[i] = at->positions_head_stride;
         }
     }
+    bool is_per_head = layout->maps > 1u;
     kv_select_params p = {
         .tokens = event->tokens,
-        .maps = layout->maps,
-        .scores_offset = scores,
+        .maps = is_per_head ? layout->full[run].count : 1u,
+        .scores_offset = scores + (is_per_head ? layout->full[run].first * event->tokens : 0u),
         .first_position = event->first_position,
         .regular_offset = KV_NO_OFFSET,
         .classes_offset = KV_NO_OFFSET,
@@ -107,6 +111,20 @@ static kvant_status select_classes(const kvant_place *place, const kvant_event *
     return status;
 }
 
+/* All runs share what is one list for all heads. */
+static kvant_status select_classes(const kvant_place *place, const kvant_event *event,
+                                   const kvant_tier tiers[KVANT_TIERS],
+                                   const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
+                                   uint32_t scores)
+{
+    uint32_t runs = place->layout->maps > 1u ? place->layout->full_runs : 1u;
+    kvant_status status = KVANT_OK;
+    for (uint32_t run = 0; status == KVANT_OK && run < runs; run++) {
+        status = select_of_heads(place, event, tiers, indices, run, workspace, scores);
+    }
+    return status;
+}
+
 /* The positions of the only class. */
 static kvant_status list_all(const kvant_place *place, const kvant_event *event, int32_t index)
 {
@@ -122,14 +140,14 @@ static kvant_status list_all(const kvant_place *place, const kvant_event *event,
     return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_positions, &p, &place->store, 1);
 }
 
-/* One class of one tensor into its segment. */
+/* One class of one tensor into its segment, of the heads that this holds. */
 static kvant_status quantize_class(const kvant_place *place, const kvant_event *event,
-                                   bool is_value, int32_t index, uint32_t tokens,
+                                   bool is_value, uint32_t index, uint32_t tokens,
                                    kvant_buffer *workspace, uint32_t keys)
 {
     const kvant_layout *layout = place->layout;
     const kvant_cache_desc *desc = &layout->desc;
-    const kvant_segment *at = segment_at(layout, index);
+    const kvant_segment *at = &layout->segments[index].at;
     uint32_t scale = is_value ? at->v_channel_scale : at->k_channel_scale;
     uint32_t used = place->stream->used[index];
     kv_quantize_params p = {
@@ -140,7 +158,7 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
         .tokens = tokens,
         .token = used,
         .capacity = at->capacity,
-        .heads = desc->kv_heads,
+        .heads = kvant_segment_heads(layout, at),
         .dim = is_value ? desc->v_dim : desc->k_dim,
         .codec = (uint32_t)(is_value ? at->v_codec : at->k_codec),
         .grouping = (uint32_t)(is_value ? at->v_grouping : at->k_grouping),
@@ -152,6 +170,7 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
         .keys_offset = keys,
         .levels_offset = place->base + at->levels + (is_value ? KV_CODEBOOK_WORDS : 0u),
     };
+    p.source.offset += at->head_first * p.source.head_stride;
     kvant_op_buffers buffers = {is_value ? event->v : event->k, place->store, workspace};
     return kvant_op_quantize(place->cache->context, &buffers, &p);
 }
@@ -189,17 +208,18 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
         if (!layout->two_classes) {
             status = list_all(place, event, indices[i]);
         }
-        for (int tensor = 0; tensor < 2 && status == KVANT_OK; tensor++) {
-            status = quantize_class(place, event, tensor != 0, indices[i], tiers[i].tokens,
-                                    workspace, keys);
+        for (uint32_t n = 0; n < 2u * layout->full_runs && status == KVANT_OK; n++) {
+            status = quantize_class(place, event, n % 2u != 0, (uint32_t)indices[i] + n / 2u,
+                                    tiers[i].tokens, workspace, keys);
         }
     }
     if (status != KVANT_OK) {
         return status;
     }
     for (int i = 0; i < KVANT_TIERS; i++) {
-        if (tiers[i].tokens != 0 && indices[i] >= 0) {
-            stream->used[indices[i]] += kvant_quad(tiers[i].tokens);
+        uint32_t runs = tiers[i].tokens != 0 && indices[i] >= 0 ? layout->full_runs : 0u;
+        for (uint32_t run = 0; run < runs; run++) {
+            stream->used[(uint32_t)indices[i] + run] += kvant_quad(tiers[i].tokens);
         }
     }
     stream->events++;

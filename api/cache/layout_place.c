@@ -28,22 +28,37 @@ static uint64_t group_words(kvant_grouping grouping, uint32_t length, uint32_t c
     return kv_group_count((uint32_t)grouping, length, capacity, dim, heads);
 }
 
+static bool is_compressed(const kvant_planned_segment *segment)
+{
+    return segment->token_class != KVANT_CLASS_SINK && segment->token_class != KVANT_CLASS_WINDOW;
+}
+
+/* Runs of heads share a list that is one for all heads. */
 static void place_positions(kvant_layout *layout, kvant_placer *p, uint64_t *maps)
 {
     layout->positions_offset = (uint32_t)p->next;
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_segment *at = &layout->segments[i].at;
-        kvant_class token_class = layout->segments[i].token_class;
-        bool per_head = layout->maps > 1u && token_class != KVANT_CLASS_SINK &&
-                        token_class != KVANT_CLASS_WINDOW;
+        bool per_head = layout->maps > 1u && is_compressed(&layout->segments[i]);
         at->positions_head_stride = per_head ? at->capacity : 0u;
-        at->positions =
-            kvant_take_words(p, (uint64_t)at->capacity * (per_head ? layout->maps : 1u), maps);
+        if (!per_head && is_compressed(&layout->segments[i]) &&
+            at->head_first != layout->full[0].first) {
+            at->positions = layout->segments[i - 1u].at.positions;
+            continue;
+        }
+        uint32_t lists = per_head ? kvant_segment_heads(layout, at) : 1u;
+        at->positions = kvant_take_words(p, (uint64_t)at->capacity * lists, maps);
     }
     if (layout->probe_capacity != 0) {
         layout->probe_positions = kvant_take_words(p, layout->probe_capacity, maps);
     }
     layout->positions_words = (uint32_t)(p->next - layout->positions_offset);
+}
+
+/* Where the channel scales of a run of heads begin. */
+static uint32_t scale_of_heads(uint32_t scales, uint32_t head_first, uint32_t dim)
+{
+    return scales == KVANT_NO_OFFSET ? KVANT_NO_OFFSET : scales + head_first * (dim / 2u);
 }
 
 static void place_params(kvant_layout *layout, kvant_placer *p, uint64_t *parameters)
@@ -59,19 +74,19 @@ static void place_params(kvant_layout *layout, kvant_placer *p, uint64_t *parame
         if (at->k_codec == KVANT_CODEC_F16) {
             continue;
         }
-        at->k_params = kvant_take_words(p,
-                                        group_words(at->k_grouping, at->k_group_length,
-                                                    at->capacity, desc->k_dim, desc->kv_heads),
-                                        parameters);
-        at->v_params = kvant_take_words(p,
-                                        group_words(at->v_grouping, at->v_group_length,
-                                                    at->capacity, desc->v_dim, desc->kv_heads),
-                                        parameters);
+        uint32_t heads = kvant_segment_heads(layout, at);
+        at->k_params = kvant_take_words(
+            p, group_words(at->k_grouping, at->k_group_length, at->capacity, desc->k_dim, heads),
+            parameters);
+        at->v_params = kvant_take_words(
+            p, group_words(at->v_grouping, at->v_group_length, at->capacity, desc->v_dim, heads),
+            parameters);
         if (kv_codec_is_learned((uint32_t)at->k_codec) != 0u ||
             kv_codec_is_learned((uint32_t)at->v_codec) != 0u) {
             at->levels = kvant_take_words(p, 2u * KV_CODEBOOK_WORDS, parameters);
         }
-        if (segment->event != scale_event) { /* both classes of an event share channel scales */
+        /* both classes of an event share channel scales, which are of all heads */
+        if (segment->event != scale_event) {
             scale_event = segment->event;
             bool is_first = k_scale == KVANT_NO_OFFSET;
             if (recipe->k.transform == KVANT_TRANSFORM_CST || (layout->smooths_k && is_first)) {
@@ -83,8 +98,8 @@ static void place_params(kvant_layout *layout, kvant_placer *p, uint64_t *parame
                     kvant_take_words(p, (uint64_t)desc->kv_heads * desc->v_dim / 2u, parameters);
             }
         }
-        at->k_channel_scale = k_scale;
-        at->v_channel_scale = v_scale;
+        at->k_channel_scale = scale_of_heads(k_scale, at->head_first, desc->k_dim);
+        at->v_channel_scale = scale_of_heads(v_scale, at->head_first, desc->v_dim);
     }
 }
 
@@ -94,14 +109,15 @@ static void place_codes(kvant_layout *layout, kvant_placer *p, uint64_t *codes, 
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_planned_segment *segment = &layout->segments[i];
         kvant_segment *at = &segment->at;
-        uint64_t elements = (uint64_t)desc->kv_heads * at->capacity;
+        uint64_t heads = kvant_segment_heads(layout, at);
+        uint64_t elements = heads * at->capacity;
         uint64_t k_bits = kv_codec_bits((uint32_t)at->k_codec);
         uint64_t v_bits = kv_codec_bits((uint32_t)at->v_codec);
         uint64_t *count = at->k_codec == KVANT_CODEC_F16 ? window : codes;
         at->k_codes = kvant_take_words(p, elements * desc->k_dim * k_bits / 32u, count);
         at->v_codes = kvant_take_words(p, elements * desc->v_dim * v_bits / 32u, count);
         /* tokens rounded up to 4 are padding */
-        uint64_t spare = (uint64_t)desc->kv_heads * (at->capacity - segment->tokens) *
+        uint64_t spare = heads * (at->capacity - segment->tokens) *
                          (desc->k_dim * k_bits + desc->v_dim * v_bits) / 32u;
         *count -= spare;
         p->padding += spare;

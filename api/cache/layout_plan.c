@@ -19,7 +19,7 @@ kvant_status kvant_layout_check_size(const kvant_cache_desc *desc)
     return KVANT_OK;
 }
 
-static kvant_status check_shape(const kvant_cache_desc *desc)
+kvant_status kvant_layout_check_shape(const kvant_cache_desc *desc)
 {
     if (desc->layers == 0 || desc->sequences == 0 || desc->q_heads == 0 || desc->kv_heads == 0) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
@@ -70,7 +70,7 @@ kvant_status kvant_layout_plan(kvant_host *host, const kvant_cache_desc *desc,
                                kvant_layout *out_layout)
 {
     *out_layout = (kvant_layout){0};
-    kvant_status status = check_shape(desc);
+    kvant_status status = kvant_layout_check_shape(desc);
     if (status != KVANT_OK) {
         return status;
     }
@@ -79,6 +79,10 @@ kvant_status kvant_layout_plan(kvant_host *host, const kvant_cache_desc *desc,
     layout.desc.max_queries = desc->max_queries != 0 ? desc->max_queries : 1u;
     if (desc->scale == 0.0f) {
         layout.desc.scale = (float)(1.0 / sqrt((double)desc->k_dim));
+    }
+    status = kvant_layout_divide_heads(&layout);
+    if (status != KVANT_OK) {
+        return status;
     }
     kvant_layout_decide(&layout);
     status = kvant_layout_list(host, &layout);

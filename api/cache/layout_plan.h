@@ -23,6 +23,12 @@ typedef struct {
     kvant_segment at; /* as the segment table says it */
 } kvant_planned_segment;
 
+/* KV heads that follow one another. */
+typedef struct {
+    uint32_t first;
+    uint32_t count;
+} kvant_head_run;
+
 /* Words of the workspace of one compression event, from its start. */
 typedef struct {
     uint64_t keys;
@@ -55,7 +61,9 @@ typedef struct {
     uint32_t rotated_tokens; /* that one launch rotates on their way into the window */
     bool learns_codebooks;   /* some codec learns one from the tokens compressed together */
     bool is_general;         /* attention needs attention_general: some codec has a codebook */
-    bool is_evicting;        /* whatever leaves the window or a prompt is evicted */
+    kvant_head_run full[KVANT_RECIPE_STREAMS + 1u]; /* heads that have compressed tokens ... */
+    uint32_t full_runs; /* ... each run in segments of its own; the others stream */
+    bool is_evicting;   /* whatever leaves the window or a prompt is evicted */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     uint32_t maps;      /* class maps: 1, or one a KV head */
     uint32_t alignment; /* tokens to which a prompt's event is rounded down */
@@ -90,6 +98,8 @@ typedef struct {
 
 /* Whether the descriptor is this library's: before anything else of it is read. */
 kvant_status kvant_layout_check_size(const kvant_cache_desc *desc);
+/* Whether its numbers and its recipe are possible. */
+kvant_status kvant_layout_check_shape(const kvant_cache_desc *desc);
 
 /* Fails with INVALID_ARGUMENT or LIMIT. kvant_layout_free is needed after success alone. */
 kvant_status kvant_layout_make(kvant_host *host, const kvant_cache_desc *desc,
@@ -112,7 +122,11 @@ kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, 
 /* Words that the rotated halves of `tokens` tokens take. */
 uint64_t kvant_rotated_words(const kvant_layout *layout, uint32_t tokens);
 
-/* Compressed segments of an event and class: index, or -1 where that class is empty. */
+/* Heads that a segment holds. */
+uint32_t kvant_segment_heads(const kvant_layout *layout, const kvant_segment *segment);
+
+/* Compressed segments of an event and class: index of the first run of heads, which those of the other
+ * runs follow, or -1 where that class is empty. */
 int32_t kvant_find_segment(const kvant_layout *layout, kvant_class token_class, uint32_t event);
 
 #endif

@@ -146,9 +146,9 @@ void kvant_layout_decide(kvant_layout *layout)
     }
 }
 
-/* An empty segment of f16 rows. */
+/* An empty segment of f16 rows, of these heads. */
 static kvant_planned_segment *add_segment(kvant_layout *layout, kvant_class token_class,
-                                          uint32_t tokens, uint32_t capacity)
+                                          uint32_t tokens, uint32_t capacity, kvant_head_run heads)
 {
     kvant_planned_segment *segment = &layout->segments[layout->segment_count++];
     *segment = (kvant_planned_segment){.token_class = token_class, .tokens = tokens};
@@ -158,13 +158,33 @@ static kvant_planned_segment *add_segment(kvant_layout *layout, kvant_class toke
         .v_codec = KVANT_CODEC_F16,
         .k_channel_scale = KVANT_NO_OFFSET,
         .v_channel_scale = KVANT_NO_OFFSET,
+        .head_first = heads.first,
+        .head_count = heads.count < layout->desc.kv_heads ? heads.count : 0u,
     };
     layout->max_splits += (uint32_t)((capacity + KV_SPLIT_TOKENS - 1u) / KV_SPLIT_TOKENS);
     return segment;
 }
 
-/* The compressed segments of an event, or of all of them: their capacity has the padding of each event
- * that appends to them. A class without tokens, or that is evicted, has none. */
+/* A segment of a tier, of one run of heads. */
+static void add_tier(kvant_layout *layout, const kvant_tier *tier, uint32_t event, uint32_t tokens,
+                     uint32_t capacity, kvant_head_run heads)
+{
+    const kvant_recipe *recipe = &layout->desc.recipe;
+    kvant_planned_segment *segment =
+        add_segment(layout, tier->token_class, tokens, capacity, heads);
+    segment->event = event;
+    segment->at.k_codec = tier->k;
+    segment->at.v_codec = tier->v;
+    if (tier->k != KVANT_CODEC_F16) {
+        segment->at.k_grouping = recipe->k.grouping;
+        segment->at.k_group_length = recipe->k.group_length;
+        segment->at.v_grouping = recipe->v.grouping;
+        segment->at.v_group_length = recipe->v.group_length;
+    }
+}
+
+/* The compressed segments of an event, or of all of them, each class in all runs of heads: their capacity
+ * has the padding of each event that appends to them. A class without tokens, or that is evicted, has none. */
 static void add_compressed(kvant_layout *layout, uint32_t event)
 {
     const kvant_recipe *recipe = &layout->desc.recipe;
@@ -181,17 +201,9 @@ static void add_compressed(kvant_layout *layout, uint32_t event)
         if (tokens == 0 || tier->k == KVANT_CODEC_DROP) {
             continue;
         }
-        kvant_planned_segment *segment =
-            add_segment(layout, tier->token_class, tokens,
-                        kvant_quad(tier->tokens) + periods * kvant_quad(of_period[i].tokens));
-        segment->event = event;
-        segment->at.k_codec = tier->k;
-        segment->at.v_codec = tier->v;
-        if (tier->k != KVANT_CODEC_F16) {
-            segment->at.k_grouping = recipe->k.grouping;
-            segment->at.k_group_length = recipe->k.group_length;
-            segment->at.v_grouping = recipe->v.grouping;
-            segment->at.v_group_length = recipe->v.group_length;
+        uint32_t capacity = kvant_quad(tier->tokens) + periods * kvant_quad(of_period[i].tokens);
+        for (uint32_t run = 0; run < layout->full_runs; run++) {
+            add_tier(layout, tier, event, tokens, capacity, layout->full[run]);
         }
     }
 }
@@ -204,11 +216,12 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
     if (own_events > MAX_EVENTS) {
         return kvant_fail(KVANT_ERROR_LIMIT, "more than %d compression events", MAX_EVENTS);
     }
-    layout->segments =
-        kvant_allocate(host, (KVANT_TIERS * (size_t)own_events + 2u) * sizeof *layout->segments);
+    size_t most = KVANT_TIERS * (size_t)own_events * layout->full_runs + 2u;
+    layout->segments = kvant_allocate(host, most * sizeof *layout->segments);
     if (layout->segments == NULL) {
         return kvant_fail(KVANT_ERROR_OUT_OF_HOST_MEMORY, "no memory for the segment list");
     }
+    const kvant_head_run all = {0, desc->kv_heads};
     layout->sink_segment = -1;
     layout->window_segment = -1;
     if (!layout->is_f16) {
@@ -216,7 +229,7 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
         if (recipe->sinks != 0) {
             layout->sink_segment = 0;
             uint32_t sinks = kv_min_u32(recipe->sinks, total);
-            add_segment(layout, KVANT_CLASS_SINK, sinks, kvant_quad(sinks));
+            add_segment(layout, KVANT_CLASS_SINK, sinks, kvant_quad(sinks), all);
         }
         layout->first_compressed = layout->segment_count;
         for (uint32_t event = 0; event < own_events; event++) {
@@ -225,7 +238,8 @@ kvant_status kvant_layout_list(kvant_host *host, kvant_layout *layout)
     }
     if (layout->window_capacity != 0) {
         layout->window_segment = (int32_t)layout->segment_count;
-        add_segment(layout, KVANT_CLASS_WINDOW, layout->window_capacity, layout->window_capacity);
+        add_segment(layout, KVANT_CLASS_WINDOW, layout->window_capacity, layout->window_capacity,
+                    all);
     }
     if (layout->segment_count == 0) {
         kvant_release(host, layout->segments);

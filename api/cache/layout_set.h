@@ -7,11 +7,23 @@
 
 #include "layout_plan.h"
 
+/* Runs of layers that are alike: each entry of `layers=` and `stream=` begins and ends one at most. */
+#define KVANT_LAYER_RUNS (2u * (KVANT_RECIPE_LAYERS + KVANT_RECIPE_STREAMS) + 1u)
+
+/* What tells the layout of a layer from that of another. */
 typedef struct {
-    kvant_layout layouts[1u + KVANT_RECIPE_LAYERS]; /* the recipe's, then those of `layers=` */
-    uint32_t firsts[KVANT_RECIPE_LAYERS];           /* layers of layouts[1] and so on */
-    uint32_t lasts[KVANT_RECIPE_LAYERS];
+    uint32_t choice;  /* entry of `layers=`, from 1 on; 0: the recipe itself */
+    uint32_t streams; /* a bit for each entry of its `stream=` that the layer has */
+} kvant_layer_kind;
+
+typedef struct {
+    kvant_layout layouts[KVANT_LAYER_RUNS]; /* the first is one of the recipe itself */
+    kvant_layer_kind kinds[KVANT_LAYER_RUNS];
+    uint32_t layers[KVANT_LAYER_RUNS]; /* that have the layout */
     uint32_t count;
+    uint32_t run_ends[KVANT_LAYER_RUNS]; /* last layers, ascending */
+    uint32_t run_layouts[KVANT_LAYER_RUNS];
+    uint32_t runs;
     kvant_cache_bytes bytes; /* of all layers */
 } kvant_layout_set;
 

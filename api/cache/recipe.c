@@ -227,6 +227,17 @@ static const kvant_named_recipe named[] = {
          .pool_tokens = 5,
          .probes_newest = 32,
      }},
+    {"duo",
+     "DuoAttention: the upper half of the heads keeps 128 sinks and 256 tokens, the rest all; f16",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = RULE_F16,
+         .v = RULE_F16,
+         .window = 252,
+         .period = 4,
+         .sinks = 128,
+         .stream = {{.heads = KVANT_STREAM_HALF}},
+     }},
     {"mikv",
      "MiKV: 20 % of the tokens by accumulated attention f16, the rest 2 bit a token",
      {
@@ -281,7 +292,8 @@ const char *kvant_recipe_summary(uint32_t index)
 
 bool kvant_recipe_is_f16(const kvant_recipe *recipe)
 {
-    return recipe->k.regular == KVANT_CODEC_F16 && recipe->salient_share == 0.0;
+    return recipe->k.regular == KVANT_CODEC_F16 && recipe->salient_share == 0.0 &&
+           kvant_recipe_streams(recipe) == 0;
 }
 
 bool kvant_rule_has_codes(const kvant_tensor_rule *rule)
@@ -424,6 +436,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     }
     if (status == KVANT_OK) {
         status = kvant_recipe_check_layers(recipe);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_recipe_check_stream(recipe);
     }
     if (status == KVANT_OK) {
         status = check_class("each regular token", recipe->k.regular, recipe->v.regular);

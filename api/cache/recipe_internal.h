@@ -21,7 +21,7 @@ typedef struct {
 /* NULL past the last. */
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index);
 
-/* Whether every token stays f16. */
+/* Whether every token stays f16, in every head. */
 bool kvant_recipe_is_f16(const kvant_recipe *recipe);
 
 /* Whether tokens of some class have codes: only then has the rule a grouping and a transform. */
@@ -68,5 +68,15 @@ kvant_status kvant_recipe_check_layers(const kvant_recipe *recipe);
 bool kvant_recipe_parse_layers(const char *value, kvant_recipe *recipe);
 void kvant_recipe_write_layers(kvant_recipe_printer *p, const kvant_recipe *recipe);
 bool kvant_recipe_same_layers(const kvant_recipe *a, const kvant_recipe *b);
+
+/* ---- heads that stream ---- */
+
+/* Entries of `stream`. */
+uint32_t kvant_recipe_streams(const kvant_recipe *recipe);
+kvant_status kvant_recipe_check_stream(const kvant_recipe *recipe);
+/* The value of `stream=`; false where it is none. */
+bool kvant_recipe_parse_stream(const char *value, kvant_recipe *recipe);
+void kvant_recipe_write_stream(kvant_recipe_printer *p, const kvant_recipe *recipe);
+bool kvant_recipe_same_stream(const kvant_recipe *a, const kvant_recipe *b);
 
 #endif

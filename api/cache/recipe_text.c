@@ -225,13 +225,20 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
                    ? KVANT_OK
                    : expected(c, offset, "up to 4 of FIRST[-LAST]:NAME, with \";\" between them");
     }
+    if (strcmp(key, "stream") == 0) {
+        return kvant_recipe_parse_stream(value, recipe)
+                   ? KVANT_OK
+                   : expected(c, offset,
+                              "up to 8 of [LAYER[-LAYER]:]HEAD[-HEAD] or [LAYER[-LAYER]:]half, "
+                              "with \";\" between them");
+    }
     const char *wanted;
     if (kvant_recipe_score_key(key, value, recipe, &wanted)) {
         return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, newest, norm, "
-                    "heads, seed, pool, score, of, percentile, blend, budget, layers");
+                    "heads, seed, pool, score, of, percentile, blend, budget, layers, stream");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -351,7 +358,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
            a->probes_newest == b->probes_newest && a->salient_share_v == b->salient_share_v &&
-           kvant_recipe_same_score(a, b) && kvant_recipe_same_layers(a, b);
+           kvant_recipe_same_score(a, b) && kvant_recipe_same_layers(a, b) &&
+           kvant_recipe_same_stream(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -403,5 +411,6 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
     }
     kvant_recipe_write_score(&p, recipe);
     kvant_recipe_write_layers(&p, recipe);
+    kvant_recipe_write_stream(&p, recipe);
     return p.length;
 }

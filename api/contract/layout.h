@@ -70,6 +70,7 @@
 
 #define KV_POSITION_INVALID 0xffffffffu
 #define KV_NO_OFFSET 0xffffffffu
+#define KV_NO_HEAD 0xffffffffu
 
 /* ---- words of a segment's entry in the table ---- */
 #define KV_SEGMENT_CAPACITY 0u /* tokens, a multiple of 4 */
@@ -89,6 +90,8 @@
 #define KV_SEGMENT_V_CHANNEL_SCALE 14u /* offset of halves [head][channel], or KV_NO_OFFSET */
 #define KV_SEGMENT_LEVELS 15u          /* offset of K's codebook, then V's; of learned ones alone */
 /* Words from 16 on are of attention_general alone. */
+#define KV_SEGMENT_HEAD_FIRST 16u /* first KV head that the segment holds */
+#define KV_SEGMENT_HEAD_COUNT 17u /* KV heads that it holds; 0: all */
 #define KV_SEGMENT_WORDS 24u
 
 /* ---- words of a split's entry in the table ---- */
@@ -181,6 +184,13 @@ KV_FN kv_u32 kv_code_shift(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32
 KV_FN kv_u32 kv_f16_word(kv_u32 head, kv_u32 token, kv_u32 channel, kv_u32 capacity, kv_u32 dim)
 {
     return (head * capacity + token) * (dim / 2u) + channel / 2u;
+}
+
+/* The place of a KV head among the `count` that a segment holds from `first` on; 0: it holds all. Other
+ * heads have no token there. */
+KV_FN kv_u32 kv_head_in_segment(kv_u32 head, kv_u32 first, kv_u32 count)
+{
+    return count == 0u ? head : head - first < count ? head - first : KV_NO_HEAD;
 }
 
 /* Groups that one token of one head, or one channel of one head, is divided into. */

@@ -111,6 +111,8 @@ void kvant_write_segment(const kvant_segment *segment, uint32_t *entry)
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = segment->k_channel_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = segment->v_channel_scale;
     entry[KV_SEGMENT_LEVELS] = segment->levels;
+    entry[KV_SEGMENT_HEAD_FIRST] = segment->head_first;
+    entry[KV_SEGMENT_HEAD_COUNT] = segment->head_count;
 }
 
 /* ---- attention over segments ---- */

@@ -25,6 +25,8 @@ static const scenario scenarios[] = {
      1, 8, 2, 32, 32, 90, 45, 1, KVANT_F32, 30.0f, KVANT_NON_FINITE_STRICT},
     {"zipcache,salient=0.3/0.6,period=20", 1, 4, 2, 16, 32, 60, 41, 1, KVANT_F16, 1.0f,
      KVANT_NON_FINITE_STRICT},
+    {"int4,window=12,sinks=4,period=16,stream=0:1-2", 2, 8, 4, 32, 32, 60, 40, 2, KVANT_F16, 1.0f,
+     KVANT_NON_FINITE_STRICT},
     {"k=int8/chan64,v=int8s/tok8,window=5,period=64", 1, 3, 1, 72, 80, 100, 70, 1, KVANT_F32, 30.0f,
      KVANT_NON_FINITE_STRICT},
 };

@@ -110,6 +110,7 @@ static void steps_allocate_nothing(void **state)
         decode_on(backends[i], "kivi2");
         decode_on(backends[i], "h2o,window=8,period=8");
         decode_on(backends[i], "streaming,window=8");
+        decode_on(backends[i], "duo,window=8");
         decode_on(backends[i], "zipcache");
         decode_on(backends[i], "zipcache,salient=0.6/0.4,period=32");
         decode_on(backends[i], "rotate,window=8");

@@ -145,6 +145,37 @@ static void emit_codebooks(kvant_case_sink *sink)
     }
 }
 
+/* Segments of some heads alone: a run in the middle, the last head, the others; a head in none but the
+ * window, and in the last case rows that see no token at all. */
+static void emit_heads(kvant_case_sink *sink)
+{
+    for (uint32_t i = 0; i < 8u; i++) {
+        kvant_attention_spec s = {.cache = {.segment_count = i == 7u ? 1u : 3u}};
+        choose_shape(&s, i);
+        s.cache.kv_heads = 3u + i % 2u;
+        s.q_heads = s.cache.kv_heads * (1u + i % 3u);
+        s.cache.segments[0] = (kvant_segment){
+            .k = format_of(i % 3u == 0u ? KV_CODEC_NF4 : codecs[i % 4u], i % 5u, i),
+            .v = format_of(codecs[(i + 1u) % 4u], (i + 2u) % 5u, i),
+            .tokens = i == 5u ? 270u : 37u,
+            .has_positions_per_head = i % 2u == 0u,
+            .head_first = 1u,
+            .head_count = 1u + i % 2u,
+        };
+        s.cache.segments[1] = (kvant_segment){.k = format_of(codecs[i % 4u], (i + 3u) % 5u, i),
+                                              .v = format_of(KV_CODEC_FP4, (i + 1u) % 5u, i),
+                                              .tokens = 20u + i,
+                                              .head_first = s.cache.kv_heads - 1u,
+                                              .head_count = 1u};
+        s.cache.segments[2] = (kvant_segment){.k = {.codec = KV_CODEC_F16},
+                                              .v = {.codec = KV_CODEC_F16},
+                                              .tokens = 9u,
+                                              .head_first = 0u,
+                                              .head_count = i % 2u == 0u ? 0u : 2u};
+        emit_stages(sink, &s, "heads", i < 4u || i == 7u);
+    }
+}
+
 /* Every kind of K and V data and of query data, on two formats. */
 static void emit_kinds(kvant_case_sink *sink)
 {
@@ -373,6 +404,7 @@ void kvant_cases_attention(kvant_case_sink *sink)
 {
     emit_formats(sink);
     emit_codebooks(sink);
+    emit_heads(sink);
     emit_kinds(sink);
     emit_windows(sink);
     emit_recipes(sink);

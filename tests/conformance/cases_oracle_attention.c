@@ -180,8 +180,17 @@ static void gather_segment(const kv_u32 *region, const kv_u32 *segment,
                            const kv_attention_params *p, unsigned kv_head, kv_u32 limit,
                            unsigned end, row_view *row)
 {
-    oracle_tensor k = tensor_of(region, segment, 0, p->kv_heads, p->k_dim);
-    oracle_tensor v = tensor_of(region, segment, 1, p->kv_heads, p->v_dim);
+    unsigned heads = p->kv_heads;
+    if (segment[KV_SEGMENT_HEAD_COUNT] != 0u) { /* of some heads alone */
+        heads = segment[KV_SEGMENT_HEAD_COUNT];
+        if (kv_head < segment[KV_SEGMENT_HEAD_FIRST] ||
+            kv_head >= segment[KV_SEGMENT_HEAD_FIRST] + heads) {
+            return;
+        }
+        kv_head -= segment[KV_SEGMENT_HEAD_FIRST];
+    }
+    oracle_tensor k = tensor_of(region, segment, 0, heads, p->k_dim);
+    oracle_tensor v = tensor_of(region, segment, 1, heads, p->v_dim);
     double folded[256];
     for (unsigned c = 0; c < p->k_dim; c++) {
         double scale = k.channel_scale != NULL
@@ -390,6 +399,42 @@ static void emit_codebooks(kvant_case_sink *sink)
     }
 }
 
+/* Segments of some heads alone, of which one is in the window only. */
+static void emit_heads(kvant_case_sink *sink)
+{
+    for (uint32_t i = 0; i < 4u; i++) {
+        kvant_attention_spec s = {
+            .cache = {.segment_count = 3u,
+                      .sequences = 1u,
+                      .kv_heads = 4u,
+                      .k_dim = i % 2u != 0u ? 64u : 40u,
+                      .v_dim = 72u,
+                      .kind = KVANT_INPUT_GAUSSIAN},
+            .q_heads = 8u,
+            .queries = 1u + i % 2u,
+            .q_dtype = KV_DTYPE_F32,
+            .out_dtype = KV_DTYPE_F32,
+            .mask = KVANT_MASK_CAUSAL,
+            .has_lse = 1,
+        };
+        s.cache.segments[0] = (kvant_segment){.k = format(KV_CODEC_INT4, i, 0),
+                                              .v = format(KV_CODEC_INT8, (i + 2u) % 5u, 0),
+                                              .tokens = 77u,
+                                              .spare = 5u,
+                                              .has_positions_per_head = i % 2u == 0u,
+                                              .head_first = i % 2u,
+                                              .head_count = 2u};
+        s.cache.segments[1] = (kvant_segment){.k = format(KV_CODEC_INT8, (i + 1u) % 5u, 0),
+                                              .v = format(KV_CODEC_INT4, (i + 3u) % 5u, 0),
+                                              .tokens = 40u,
+                                              .head_first = 3u,
+                                              .head_count = 1u};
+        s.cache.segments[2] = (kvant_segment){
+            .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 20u};
+        emit_spec(sink, &s, "heads", 0, i < 2u);
+    }
+}
+
 static void emit_sequences(kvant_case_sink *sink)
 {
     for (uint32_t i = 0; i < 6u; i++) {
@@ -590,6 +635,7 @@ void kvant_cases_oracle_attention(kvant_case_sink *sink)
 {
     emit_attention(sink);
     emit_codebooks(sink);
+    emit_heads(sink);
     emit_sequences(sink);
     emit_extremes(sink);
     emit_prefill(sink);

@@ -171,7 +171,7 @@ static void emit_named(kvant_case_sink *sink)
             continue;
         }
         uint32_t run = recipe.window + recipe.period;
-        const uint32_t *shape = shapes[i % 6u];
+        const uint32_t *shape = shapes[recipe.stream[0].heads != 0 ? 0u : i % 6u];
         kvant_scenario s = {
             .recipe = kvant_recipe_name(i),
             .layers = 1u + i % 2u,
@@ -244,10 +244,18 @@ static void emit_mixed(kvant_case_sink *sink)
         {"zipcache,salient=.6/.3,period=20", 1, 1, 4, 2, 32, 32, 70, 21, 1, KVANT_F32, 8.0f},
         {"k=int8/chan32,v=int8s/head/rot,window=4", 1, 1, 3, 1, 40, 96, 70, 40, 20, KVANT_BF16,
          8.0f},
+        {"k=f16,v=f16,window=5,sinks=3,period=8,stream=0:1;1:half;2:0-3", 4, 1, 8, 4, 32, 24, 30,
+         20, 2, KVANT_F32, 1.0f},
+        {"k=int8+f16/head/cst,v=int8+f16/tok8,window=6,period=12,salient=.4,recent=.2,heads=group,"
+         "stream=1;3",
+         1, 2, 10, 5, 16, 40, 50, 26, 1, KVANT_F16, 4.0f},
+        {"k=int8/chan32,v=int8s/token/cst,window=4,sinks=2,period=32,stream=0;2-3;5", 2, 1, 12, 6,
+         16, 16, 80, 34, 2, KVANT_BF16, 1.0f},
     };
     for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         kvant_scenario s = scenarios[i];
-        emit(sink, &s, i < 4u || i == 8u || i == 9u ? IN_QUICK : IN_DEFAULT);
+        emit(sink, &s,
+             i < 4u || i == 8u || i == 9u || i == 22u || i == 23u ? IN_QUICK : IN_DEFAULT);
         s.prompt += 613u;
         s.layers += 1u;
         emit(sink, &s, IN_FULL);

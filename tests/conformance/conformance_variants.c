@@ -28,6 +28,7 @@ static const struct {
     {"quantize/", QUANTIZE | CODES},
     {"saliency/", SALIENCY},
     {"attention_chain/codebook/", ATTENTION_GENERAL},
+    {"attention_chain/heads/", ATTENTION_GENERAL},
     {"attention_chain/", ATTENTION},
     {"attention_merge/fading/", ATTENTION},
     {"golden/encode/", QUANTIZE | CODES},
@@ -38,6 +39,7 @@ static const struct {
     {"oracle/saliency/", SALIENCY},
     {"oracle/saliency_range/", RANGES},
     {"oracle/attention/codebook/", ATTENTION_GENERAL},
+    {"oracle/attention/heads/", ATTENTION_GENERAL},
     {"oracle/attention/", ATTENTION},
 };
 

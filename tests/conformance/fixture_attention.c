@@ -23,7 +23,8 @@ static void format_text(const kvant_format *f, char *text, size_t size)
 kvant_kernel kvant_attention_kernel_of(const kvant_attention_spec *s)
 {
     for (kv_u32 i = 0; i < s->cache.segment_count; i++) {
-        if (kv_codec_has_codebook(s->cache.segments[i].k.codec) != 0u ||
+        if (s->cache.segments[i].head_count != 0u ||
+            kv_codec_has_codebook(s->cache.segments[i].k.codec) != 0u ||
             kv_codec_has_codebook(s->cache.segments[i].v.codec) != 0u) {
             return KVANT_KERNEL_attention_general;
         }
@@ -40,10 +41,14 @@ void kvant_attention_name(const kvant_attention_spec *s, const char *format, cha
         const kvant_segment *segment = &s->cache.segments[i];
         char k[32];
         char v[32];
+        char heads[24] = "";
+        if (segment->head_count != 0u) {
+            snprintf(heads, sizeof heads, "-of%u+%u", segment->head_first, segment->head_count);
+        }
         format_text(&segment->k, k, sizeof k);
         format_text(&segment->v, v, sizeof v);
-        used += snprintf(name + used, size - (size_t)used, "/%s.%s.%u%s", k, v, segment->tokens,
-                         segment->has_positions_per_head ? "h" : "");
+        used += snprintf(name + used, size - (size_t)used, "/%s.%s.%u%s%s", k, v, segment->tokens,
+                         segment->has_positions_per_head ? "h" : "", heads);
     }
     if ((size_t)used < size) {
         snprintf(name + used, size - (size_t)used,

@@ -15,6 +15,11 @@ kv_u32 kvant_segment_capacity(const kvant_segment *segment)
     return (segment->tokens + segment->spare + 3u) / 4u * 4u;
 }
 
+kv_u32 kvant_segment_heads_of(const kvant_cache_spec *spec, const kvant_segment *segment)
+{
+    return segment->head_count != 0u ? segment->head_count : spec->kv_heads;
+}
+
 static kvant_event event_of(const kvant_cache_spec *spec, const kvant_segment *segment,
                             kv_u32 is_value)
 {
@@ -24,7 +29,7 @@ static kvant_event event_of(const kvant_cache_spec *spec, const kvant_segment *s
         .codec = format->codec,
         .grouping = format->grouping,
         .group_length = format->group_length,
-        .heads = spec->kv_heads,
+        .heads = kvant_segment_heads_of(spec, segment),
         .dim = is_value != 0u ? spec->v_dim : spec->k_dim,
         .tokens = segment->tokens,
         .capacity = kvant_segment_capacity(segment),
@@ -65,7 +70,7 @@ static void place_tensor(const kvant_cache_spec *spec, const kvant_event *e, kv_
 static kv_u32 place_segment(const kvant_cache_spec *spec, const kvant_segment *segment, kv_u32 at,
                             segment_parts *parts)
 {
-    kv_u32 lists = segment->has_positions_per_head ? spec->kv_heads : 1u;
+    kv_u32 lists = segment->has_positions_per_head ? kvant_segment_heads_of(spec, segment) : 1u;
     parts->positions = take(spec, &at, lists * kvant_segment_capacity(segment));
     kvant_event k = event_of(spec, segment, 0u);
     kvant_event v = event_of(spec, segment, 1u);
@@ -78,10 +83,8 @@ static kv_u32 place_segment(const kvant_cache_spec *spec, const kvant_segment *s
     return at;
 }
 
-static void write_entry(const kvant_cache_spec *spec, const kvant_segment *segment,
-                        const segment_parts *parts, kv_u32 *entry)
+static void write_entry(const kvant_segment *segment, const segment_parts *parts, kv_u32 *entry)
 {
-    (void)spec;
     kv_u32 capacity = kvant_segment_capacity(segment);
     entry[KV_SEGMENT_CAPACITY] = capacity;
     entry[KV_SEGMENT_K_CODEC] = segment->k.codec;
@@ -99,6 +102,8 @@ static void write_entry(const kvant_cache_spec *spec, const kvant_segment *segme
     entry[KV_SEGMENT_K_CHANNEL_SCALE] = parts->k_scale;
     entry[KV_SEGMENT_V_CHANNEL_SCALE] = parts->v_scale;
     entry[KV_SEGMENT_LEVELS] = parts->levels;
+    entry[KV_SEGMENT_HEAD_FIRST] = segment->head_first;
+    entry[KV_SEGMENT_HEAD_COUNT] = segment->head_count;
 }
 
 /* Ascending positions with gaps, dealt to the slots of a ring; per head, shifted by the head. */
@@ -154,14 +159,14 @@ static void fill_sequence(kvant_trial *trial, const kvant_cache_spec *spec,
         const kvant_segment *segment = &spec->segments[i];
         at = place_segment(spec, segment, at, &parts);
         kv_u32 *region = &store->words[base];
-        write_entry(spec, segment, &parts, &region[layout->segments_offset + i * KV_SEGMENT_WORDS]);
+        write_entry(segment, &parts, &region[layout->segments_offset + i * KV_SEGMENT_WORDS]);
         for (kv_u32 first = 0; first < kvant_segment_capacity(segment); first += KV_SPLIT_TOKENS) {
             kv_u32 *entry = &region[layout->splits_offset + split * KV_SPLIT_WORDS];
             entry[KV_SPLIT_SEGMENT] = i;
             entry[KV_SPLIT_FIRST_TOKEN] = first;
             split++;
         }
-        kv_u32 lists = segment->has_positions_per_head ? spec->kv_heads : 1u;
+        kv_u32 lists = segment->has_positions_per_head ? kvant_segment_heads_of(spec, segment) : 1u;
         position = write_positions(trial, segment, lists, position, &region[parts.positions]);
 
         kvant_event k = event_of(spec, segment, 0u);

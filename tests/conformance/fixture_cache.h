@@ -22,6 +22,8 @@ typedef struct {
     kv_u32 spare;  /* slots beyond them; the capacity is rounded up to 4 */
     kv_u32 slot;   /* f16: where the ring starts */
     int has_positions_per_head;
+    kv_u32 head_first;
+    kv_u32 head_count; /* KV heads that it holds; 0: all */
 } kvant_segment;
 
 #define KVANT_CACHE_SEGMENTS 4u
@@ -45,6 +47,7 @@ typedef struct {
 } kvant_cache_layout;
 
 kv_u32 kvant_segment_capacity(const kvant_segment *segment);
+kv_u32 kvant_segment_heads_of(const kvant_cache_spec *spec, const kvant_segment *segment);
 
 /* Adds the regions of all sequences to `store` and fills them. */
 void kvant_cache_build(kvant_trial *trial, const kvant_cache_spec *spec, kvant_trial_buffer *store,

@@ -282,7 +282,7 @@ static int evicts(const kvant_scenario *s)
     kvant_recipe recipe;
     return kvant_recipe_parse(s->recipe, &recipe) == KVANT_OK &&
            (recipe.k.regular == KVANT_CODEC_DROP || recipe.k.salient == KVANT_CODEC_DROP ||
-            recipe.layers[0].recipe != 0); /* some layers may */
+            recipe.layers[0].recipe != 0 || recipe.stream[0].heads != 0); /* some may */
 }
 
 void kvant_scenario_run(kvant_trial *trial, kvant_context *context, const char *who,

@@ -13,11 +13,16 @@
 static kvant_status count_segment(const kvant_place *place, const kvant_segment *at, uint32_t head,
                                   uint32_t tokens, unsigned char *kept)
 {
+    uint32_t place_of_head = kv_head_in_segment(head, at->head_first, at->head_count);
+    if (place_of_head == KV_NO_HEAD) {
+        return KVANT_OK;
+    }
     uint32_t *positions = calloc(at->capacity, sizeof *positions);
     if (positions == NULL) {
         return KVANT_ERROR_OUT_OF_HOST_MEMORY;
     }
-    uint64_t first = (uint64_t)place->base + at->positions + head * at->positions_head_stride;
+    uint64_t first =
+        (uint64_t)place->base + at->positions + place_of_head * at->positions_head_stride;
     kvant_status status =
         kvant_buffer_read(place->store, first * 4u, positions, (uint64_t)at->capacity * 4u);
     for (uint32_t i = 0; status == KVANT_OK && i < at->capacity; i++) {

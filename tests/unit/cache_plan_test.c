@@ -206,6 +206,46 @@ static void layers_have_their_own_bytes(void **state)
     assert_non_null(strstr(kvant_last_message(), "no layer"));
 }
 
+/* Codes, parameters and compressed f16 rows of heads that stream are not there. */
+static void streaming_heads_take_no_bytes(void **state)
+{
+    (void)state;
+    kvant_cache_bytes all = KVANT_CACHE_BYTES_INIT;
+    kvant_cache_bytes b = KVANT_CACHE_BYTES_INIT;
+    kvant_cache_desc desc = paper_shape("int4,window=40");
+    assert_int_equal(kvant_cache_plan(&desc, &all), KVANT_OK);
+    const uint64_t heads = desc.kv_heads;
+    const uint64_t layers = desc.layers;
+    static const struct {
+        const char *recipe;
+        uint32_t streaming[2]; /* heads, in so many layers */
+    } cases[] = {{"int4,window=40,stream=half", {16, 32}},
+                 {"int4,window=40,stream=0-2;5;30-31", {6, 32}},
+                 {"int4,window=40,stream=0:0-2;3-4:1;31:0", {6, 1}},
+                 {"int4,window=40,stream=0-31", {32, 32}}};
+    assert_true(heads == 32 && layers == 32);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        desc = paper_shape(cases[i].recipe);
+        assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_OK);
+        uint64_t left = heads * layers - cases[i].streaming[0] * cases[i].streaming[1];
+        assert_true(b.codes * heads * layers == all.codes * left);
+        assert_true(b.parameters * heads * layers == all.parameters * left);
+        assert_true(left == 0 || b.window == all.window); /* else it need not hold whole groups */
+        assert_true(b.f16_bytes == all.f16_bytes);
+        assert_true(b.bytes == b.codes + b.parameters + b.maps + b.window + b.padding + b.scratch);
+    }
+    desc = paper_shape("int4,window=40,stream=30-32");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "KV heads 30-32 stream, of a cache that has 32"));
+    desc = paper_shape("int4,window=40,stream=31-32:0");
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "layers 31-32 of a cache that has 32"));
+    desc = paper_shape("duo");
+    desc.kv_heads = 1;
+    assert_int_equal(kvant_cache_plan(&desc, &b), KVANT_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(kvant_last_message(), "half of a single KV head"));
+}
+
 static void bad_shapes_are_refused(void **state)
 {
     (void)state;
@@ -281,6 +321,7 @@ int main(void)
         cmocka_unit_test(scores_have_limits),
         cmocka_unit_test(classes_take_what_they_keep),
         cmocka_unit_test(layers_have_their_own_bytes),
+        cmocka_unit_test(streaming_heads_take_no_bytes),
         cmocka_unit_test(bad_shapes_are_refused),
         cmocka_unit_test(devices_are_asked_first),
     };

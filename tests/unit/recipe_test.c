@@ -37,6 +37,7 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_true(again.budget == recipe->budget);
     assert_int_equal(again.probes_newest, recipe->probes_newest);
     assert_memory_equal(again.layers, recipe->layers, sizeof again.layers);
+    assert_memory_equal(again.stream, recipe->stream, sizeof again.stream);
 }
 
 static void names_round_trip(void **state)
@@ -90,6 +91,10 @@ static void full_forms_round_trip(void **state)
         "kivi2,period=0",
         "zipcache,layers=0-1:f16;30-31:int4",
         "f16,layers=3:int8-token",
+        "int4,window=8,stream=1",
+        "k=f16,v=f16,window=9,sinks=2,stream=0:1-2;3-5:0;half;7:half",
+        "duo,stream=0;2;4;6;8;10;12;14",
+        "zipcache,sinks=1,layers=0:duo,stream=65533",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -187,6 +192,17 @@ static void nonsense_is_refused(void **state)
         {"int4,layers=0-2:f16;2:int4", KVANT_ERROR_INVALID_ARGUMENT, "overlap"},
         {"zipcache,budget=3,layers=0:f16", KVANT_ERROR_INVALID_ARGUMENT, "budget"},
         {"f16,sinks=1", KVANT_ERROR_INVALID_ARGUMENT, "keeps every token"},
+        {"duo,stream=", KVANT_ERROR_UNKNOWN_RECIPE, "position 12"},
+        {"duo,stream=1-0", KVANT_ERROR_UNKNOWN_RECIPE, "HEAD"},
+        {"duo,stream=1;", KVANT_ERROR_UNKNOWN_RECIPE, "HEAD"},
+        {"duo,stream=0:", KVANT_ERROR_UNKNOWN_RECIPE, "HEAD"},
+        {"duo,stream=0:1:2", KVANT_ERROR_UNKNOWN_RECIPE, "HEAD"},
+        {"duo,stream=65534", KVANT_ERROR_UNKNOWN_RECIPE, "HEAD"},
+        {"duo,stream=halves", KVANT_ERROR_UNKNOWN_RECIPE, "half"},
+        {"duo,stream=0;1;2;3;4;5;6;7;8", KVANT_ERROR_UNKNOWN_RECIPE, "up to 8"},
+        {"int4,stream=1", KVANT_ERROR_INVALID_ARGUMENT, "needs a window or sinks"},
+        {"k=int2+int4/chan,v=int2+int4/head,salient=1,random=1,budget=3.5,window=8,stream=1",
+         KVANT_ERROR_INVALID_ARGUMENT, "budget and stream"},
         {"zipcache,salient=0x1p-1", KVANT_ERROR_UNKNOWN_RECIPE, "share"},
         {"zipcache,pool=7", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},
         {"zipcache,pool=avg", KVANT_ERROR_UNKNOWN_RECIPE, "avg<n>"},

@@ -253,6 +253,8 @@ typedef struct kvant_segment {
     uint32_t k_channel_scale; /* or KVANT_NO_OFFSET */
     uint32_t v_channel_scale; /* or KVANT_NO_OFFSET */
     uint32_t levels; /* of learned codebooks: 4 words of K's, then 4 of V's; else 0 */
+    uint32_t head_first; /* first KV head that it holds; 0 where it holds all */
+    uint32_t head_count; /* KV heads that it holds, which need is_general; 0: all */
 } kvant_segment;
 
 /* Words of the table of a sequence with these segments, for kvant_attention_table. */
@@ -273,8 +275,8 @@ KVANT_API kvant_status kvant_attention_table(const kvant_segment *segments, uint
  *   lse            floats [sequence][q_head][query]; NULL: none. A row that sees nothing gives
  *                  output 0 and -infinity.
  *   scratch        at least kvant_attention_scratch_bytes() bytes
- *   is_general     1 where a segment has a codec with a codebook (nf4 and after), which another kernel
- *                  reads; 0 where none has
+ *   is_general     1 where a segment has a codec with a codebook (nf4 and after) or some heads alone,
+ *                  which another kernel reads; 0 where none has
  */
 typedef struct kvant_attention_desc {
     size_t struct_size;

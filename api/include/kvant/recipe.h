@@ -108,6 +108,17 @@ typedef struct kvant_layer_choice {
     uint32_t recipe;
 } kvant_layer_choice;
 
+#define KVANT_RECIPE_STREAMS 8u
+#define KVANT_STREAM_HALF 65535u /* as `heads`: the upper half of a model's KV heads */
+
+/* KV heads that stream (DuoAttention): of what is compressed they keep nothing. */
+typedef struct kvant_stream_heads {
+    uint16_t first_layer; /* from 0 on */
+    uint16_t layers;      /* from there; 0: all layers, whatever a model has */
+    uint16_t first_head;
+    uint16_t heads; /* 0: no entry */
+} kvant_stream_heads;
+
 typedef struct kvant_recipe {
     size_t struct_size;
     /* 1.-3. codec, grouping and pre-transform, of K and of V, per class */
@@ -136,6 +147,7 @@ typedef struct kvant_recipe {
     kvant_layer_choice layers[KVANT_RECIPE_LAYERS]; /* ascending, without overlap */
     double salient_share_v; /* of V, where it is not K's salient_share: tokens in the smaller share are
                                salient in both, those in the larger alone in one of them. 0: the same */
+    kvant_stream_heads stream[KVANT_RECIPE_STREAMS]; /* all of them count */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -143,7 +155,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0, {{0, 0, 0, 0}}}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -163,6 +175,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   seed      number                            pool      none avg<n> max<n>
  *   score     attention range outliers locality of        k v kv
  *   percentile, blend       shares            budget    bits a value, at most 16
+ *   stream    up to 8 of [LAYER[-LAYER]:]HEAD[-HEAD] or [LAYER[-LAYER]:]half, with ";" between
  *
  * Numbers have a point whatever the locale. Without period= the full form takes 32. Where salient is 0,
  * a codec for salient tokens is dropped.
