@@ -45,7 +45,7 @@ static void each_head_is_as_where_all_are_alike(void **state)
         {"k=f16,v=f16", 12, "0-4", "11111"},
         {"k=int4/head,v=int8/tok8", 8, "1;3", "01010"},
         {"k=int4/chan32,v=nf4/head/cst", 32, "0:0;0:4", "10001"},
-        {"k=int2+int4/chan,v=int2+int8/head/cst,salient=0.3,random=.3,heads=group", 20, "2-3",
+        {"k=int2+int4/chan,v=int2+int8/head/cst,salient=0.3/0.5,random=.3,heads=group", 20, "2-3",
          "00110"},
         {"k=drop+f16,v=drop+f16,salient=0.4,recent=.5", 16, "0-1;1-2", "11100"},
         {"k=int8/head/smooth,v=int4/tok16/rot", 16, "4;1", "01001"},
