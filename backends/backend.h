@@ -35,6 +35,7 @@ typedef enum {
     KVANT_VARIANT_dot,
     KVANT_VARIANT_subgroup,
     KVANT_VARIANT_vnni,
+    KVANT_VARIANT_matrix,
     KVANT_VARIANT_COUNT
 } kvant_variant;
 
@@ -46,6 +47,7 @@ typedef enum {
 #define KVANT_CAPABILITY_BULK_COPY 16u    /* a copy unit fills shared memory */
 #define KVANT_CAPABILITY_CL_INT8_DOT 32u  /* INT8_DOT in OpenCL C, on a GPU */
 #define KVANT_CAPABILITY_CL_SHUFFLE 64u   /* sub-groups of 8 lanes and more shuffle in OpenCL C */
+#define KVANT_CAPABILITY_VK_MATRIX 128u   /* INT8_MMA of a subgroup in SPIR-V */
 /* Added to a capability: the device has it, but is no faster for it. */
 #define KVANT_CAPABILITY_SLOW(capability) ((capability) << 16)
 

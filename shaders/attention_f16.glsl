@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention_lanes.glsl: segments of halves. All sums of floats are in the reference's order.
+ * Part of attention_lanes.glsl and attention_matrix_lanes.glsl: segments of halves. All sums of floats are
+ * in the reference's order.
  */
 
 /* Eight strided sums a token and row, then a fixed tree. A lane has one token. */

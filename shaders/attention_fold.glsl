@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention_lanes.glsl: folding group parameters into queries (K) and weights (V), and making
+ * Part of attention_lanes.glsl and attention_matrix_lanes.glsl, which differ in how operands are kept:
+ * folding group parameters into queries (K) and weights (V), and making
  * integer operands of the result. Each fold has three passes over its values with a barrier
  * between: maxima, inverses, operands.
  */
@@ -97,8 +98,8 @@ void fold_blocks(kv_u32 first_block, kv_u32 block, kv_u32 blocks)
                     atomicMax(maxima[slot * 8u + quad / 8u], largest_magnitude(scaled));
                     atomicMax(maxima[TERMS + slot], largest_magnitude(term));
                 } else {
-                    operands[slot * QUADS + quad] =
-                        stored_operands(operands_of(scaled, maxima[slot * 8u + quad / 8u]));
+                    keep_query_operands(slot, quad,
+                                        operands_of(scaled, maxima[slot * 8u + quad / 8u]));
                     atomicAdd(int_sums[TERMS + slot],
                               sum_of(operands_of(term, maxima[TERMS + slot])));
                 }
@@ -139,7 +140,7 @@ void fold_rows(kv_u32 length, kv_u32 chunk_length)
                 atomicMax(maxima[chunk], largest_magnitude(x));
             } else {
                 ivec4 x_operands = operands_of(x, maxima[chunk]);
-                operands[row * QUADS + quad] = stored_operands(x_operands);
+                keep_query_operands(row, quad, x_operands);
                 kv_u32 n = channel / length * chunks_of_group + channel % length / chunk_length;
                 atomicAdd(int_sums[row * 32u + n], sum_of(x_operands));
             }
@@ -188,7 +189,7 @@ void fold_weights(kv_u32 start, kv_u32 chunks, kv_u32 group, kv_u32 groups, kv_u
                 } else {
                     ivec4 x_operands = operands_of(scaled, maxima[slot]);
                     ivec4 x_terms = operands_of(term, maxima[TERMS + slot]);
-                    operands[slot * 8u + i % 8u] = stored_operands(x_operands);
+                    keep_weight_operands(slot, i % 8u, x_operands);
                     atomicAdd(int_sums[slot], sum_of(is_tokenwise ? x_terms : x_operands));
                 }
             }

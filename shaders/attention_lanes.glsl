@@ -45,6 +45,18 @@ void load_levels(side s, kv_u32 first)
 }
 #endif
 
+/* Four operands of K: of a slot, which is (block, row), and channels 4 * quad and on. */
+void keep_query_operands(kv_u32 slot, kv_u32 quad, ivec4 x)
+{
+    operands[slot * QUADS + quad] = stored_operands(x);
+}
+
+/* Four operands of V: of a slot, which is (chunk, group, row), and tokens 4 * quad and on. */
+void keep_weight_operands(kv_u32 slot, kv_u32 quad, ivec4 x)
+{
+    operands[slot * 8u + quad] = stored_operands(x);
+}
+
 #include "attention_fold.glsl"
 #include "attention_f16.glsl"
 

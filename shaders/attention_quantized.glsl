@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Part of attention_lanes.glsl: the loops over chunks of quantized segments. The width of the codes is
- * resolved here, outside the inner loops.
+ * Part of attention_lanes.glsl and attention_matrix_lanes.glsl: the loops over chunks of quantized
+ * segments. The width of the codes is resolved here, outside the inner loops.
  */
 
 /* Tokens [start, end) of the split, one chunk of channels; see score_chunk of attention_codes. */

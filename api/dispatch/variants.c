@@ -29,7 +29,7 @@ static const char *const names[KVANT_VARIANT_COUNT] = {
     [KVANT_VARIANT_baseline] = "baseline", [KVANT_VARIANT_mma] = "mma",
     [KVANT_VARIANT_async] = "async",       [KVANT_VARIANT_bulk] = "bulk",
     [KVANT_VARIANT_dot] = "dot",           [KVANT_VARIANT_subgroup] = "subgroup",
-    [KVANT_VARIANT_vnni] = "vnni",
+    [KVANT_VARIANT_vnni] = "vnni",         [KVANT_VARIANT_matrix] = "matrix",
 };
 
 /* What a message says of a device that lacks a capability. */
@@ -43,6 +43,8 @@ static const struct {
     {KVANT_CAPABILITY_AVX512_VNNI, "a CPU with AVX-512 VNNI under PoCL"},
     {KVANT_CAPABILITY_CL_INT8_DOT, "dot products of four 8-bit integers"},
     {KVANT_CAPABILITY_CL_SHUFFLE, "sub-groups with shuffles"},
+    {KVANT_CAPABILITY_VK_MATRIX, "matrix products of unsigned 8-bit integers (Vulkan: "
+                                 "VK_KHR_cooperative_matrix, and a build with its shader)"},
     {KVANT_CAPABILITY_BULK_COPY, "bulk copies to shared memory (CUDA: compute capability 9.0)"},
 };
 

@@ -89,14 +89,11 @@ static kvant_status create_device(kvant_backend_device *device)
     device->family =
         kvant_vulkan_queue_family(&device->instance, device->physical, &device->timestamp_bits);
 
-    /* who has the extension has its feature */
-    const char *extension = VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME;
-    VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR dot_products = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES_KHR,
-        .shaderIntegerDotProduct = VK_TRUE,
-    };
-    device->has_dot_products =
-        kvant_vulkan_has_extension(&device->instance, device->physical, extension);
+    int is_cpu = device->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    device->lanes = is_cpu ? KVANT_VULKAN_CPU_LANES : GPU_LANES;
+    kvant_vulkan_request request;
+    kvant_vulkan_find_extensions(device);
+    kvant_vulkan_ask_for_extensions(device, &request);
     float priority = 1.0f;
     VkDeviceQueueCreateInfo queue = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -106,11 +103,11 @@ static kvant_status create_device(kvant_backend_device *device)
     };
     VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = device->has_dot_products ? &dot_products : NULL,
+        .pNext = request.features,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = device->has_dot_products ? 1u : 0u,
-        .ppEnabledExtensionNames = &extension,
+        .enabledExtensionCount = request.count,
+        .ppEnabledExtensionNames = request.extensions,
     };
     VkResult result = vk->vkCreateDevice(device->physical, &info, NULL, &device->handle);
     if (result != VK_SUCCESS) {
@@ -129,42 +126,12 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* What variants of kernels may rely on. */
-static uint32_t find_capabilities(const kvant_backend_device *device,
-                                  const VkPhysicalDeviceSubgroupProperties *subgroup)
-{
-    uint32_t capabilities = 0;
-    if (device->lanes == KVANT_VULKAN_NARROW_LANES && subgroup->subgroupSize == device->lanes &&
-        (subgroup->supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0 &&
-        (subgroup->supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) != 0) {
-        capabilities |= KVANT_CAPABILITY_SUBGROUP_OF_8;
-    }
-    if (device->has_dot_products) {
-        VkPhysicalDeviceShaderIntegerDotProductPropertiesKHR dot_products = {
-            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES_KHR,
-        };
-        VkPhysicalDeviceProperties2 properties = {
-            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-            .pNext = &dot_products,
-        };
-        device->instance.vk.vkGetPhysicalDeviceProperties2(device->physical, &properties);
-        capabilities |= KVANT_CAPABILITY_INT8_DOT;
-        if (!dot_products.integerDotProduct4x8BitPackedUnsignedAccelerated ||
-            !dot_products.integerDotProduct4x8BitPackedSignedAccelerated ||
-            !dot_products.integerDotProduct4x8BitPackedMixedSignednessAccelerated) {
-            capabilities |= KVANT_CAPABILITY_SLOW(KVANT_CAPABILITY_INT8_DOT);
-        }
-    }
-    return capabilities;
-}
-
 /* What the kernels need of every device, and what dispatch must know of this one. */
 static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limits *out_limits)
 {
     const kvant_services *services = device->services;
     const VkPhysicalDeviceLimits *limits = &device->properties.limits;
     int is_cpu = device->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    device->lanes = is_cpu ? KVANT_VULKAN_CPU_LANES : GPU_LANES;
     if (limits->maxComputeWorkGroupInvocations < device->lanes ||
         limits->maxComputeWorkGroupSize[0] < device->lanes ||
         limits->maxPushConstantsSize < KVANT_VULKAN_PUSH_BYTES ||
@@ -214,7 +181,7 @@ static kvant_status take_limits(kvant_backend_device *device, kvant_backend_limi
         .lanes = device->lanes,
         .max_groups = groups,
         .parallel_groups = is_cpu ? CPU_GROUPS : GPU_GROUPS,
-        .capabilities = find_capabilities(device, &subgroup),
+        .capabilities = kvant_vulkan_capabilities(device, &subgroup),
         .max_binding_bytes = limits->maxStorageBufferRange,
         .max_lanes = limits->maxComputeWorkGroupInvocations,
         .shared_bytes = limits->maxComputeSharedMemorySize,

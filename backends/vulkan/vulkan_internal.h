@@ -10,6 +10,7 @@
 #define KVANT_BACKENDS_VULKAN_INTERNAL_H
 
 #include "backend.h"
+#include "vulkan_cooperative.h"
 #include "vulkan_symbols.h"
 
 #define KVANT_VULKAN_BATCHES 8u          /* in flight, at most */
@@ -22,6 +23,14 @@
 #define KVANT_VULKAN_SHARED_BYTES 32768u /* shared memory that the kernels may need */
 #define KVANT_VULKAN_CHOICES 4u          /* pipelines of one module, at most */
 #define KVANT_VULKAN_NARROW_LANES 8u     /* a work-group that is one vector of a CPU */
+
+/* The shape of the matrices that a subgroup multiplies: codes are rows by depth, operands depth by
+ * columns. No rows: the device has none that fit. */
+typedef struct {
+    uint32_t rows;
+    uint32_t columns;
+    uint32_t depth;
+} kvant_vulkan_matrix;
 
 typedef struct {
     const kvant_services *services;
@@ -78,6 +87,7 @@ struct kvant_backend_device {
     VkPhysicalDeviceMemoryProperties memory;
     uint32_t lanes;
     int has_dot_products;
+    kvant_vulkan_matrix matrix;
     int is_lost;
 
     kvant_vulkan_batch batches[KVANT_VULKAN_BATCHES];
@@ -130,6 +140,32 @@ kvant_status kvant_vulkan_device_symbols(kvant_backend_device *device);
 kvant_status kvant_vulkan_failed(kvant_backend_device *device, const char *call, VkResult result);
 /* KVANT_OK, or KVANT_ERROR_DEVICE_LOST once the device is lost. */
 kvant_status kvant_vulkan_alive(kvant_backend_device *device);
+
+/* ---- vulkan_extensions.c ---- */
+
+/* What vkCreateDevice is asked for beyond Vulkan 1.1. It points into itself. */
+typedef struct {
+    uint32_t count;
+    const char *extensions[4];
+    void *features; /* for pNext */
+    VkPhysicalDeviceShaderIntegerDotProductFeaturesKHR dot_products;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices;
+    VkPhysicalDeviceVulkanMemoryModelFeaturesKHR memory_model;
+    VkPhysicalDeviceShaderFloat16Int8FeaturesKHR bytes;
+} kvant_vulkan_request;
+
+/* Finds what variants need, for a physical device whose lanes are known. */
+void kvant_vulkan_find_extensions(kvant_backend_device *device);
+void kvant_vulkan_ask_for_extensions(const kvant_backend_device *device,
+                                     kvant_vulkan_request *request);
+uint32_t kvant_vulkan_capabilities(const kvant_backend_device *device,
+                                   const VkPhysicalDeviceSubgroupProperties *subgroup);
+
+/* ---- vulkan_matrix.c ---- */
+
+/* The shape to use, or one without rows. */
+kvant_vulkan_matrix kvant_vulkan_find_matrix(const kvant_vulkan_instance *instance,
+                                             VkPhysicalDevice physical, uint32_t lanes);
 
 /* ---- vulkan_memory.c ---- */
 

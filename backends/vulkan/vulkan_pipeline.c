@@ -236,13 +236,16 @@ static kvant_status create_pipeline(kvant_backend_device *device, kvant_kernel k
                                     VkPipeline *pipeline)
 {
     const kvant_services *services = device->services;
-    const uint32_t constants[] = {device->lanes, constant};
+    const kvant_vulkan_matrix *matrix = &device->matrix;
+    const uint32_t constants[] = {device->lanes, constant, matrix->rows, matrix->columns,
+                                  matrix->depth};
     const VkSpecializationMapEntry entries[] = {
-        {.constantID = 0, .offset = 0, .size = 4},
-        {.constantID = 1, .offset = 4, .size = 4},
+        {.constantID = 0, .offset = 0, .size = 4},  {.constantID = 1, .offset = 4, .size = 4},
+        {.constantID = 2, .offset = 8, .size = 4},  {.constantID = 3, .offset = 12, .size = 4},
+        {.constantID = 4, .offset = 16, .size = 4},
     };
     VkSpecializationInfo specialization = {
-        .mapEntryCount = 2,
+        .mapEntryCount = matrix->rows != 0u ? 5u : 2u,
         .pMapEntries = entries,
         .dataSize = sizeof constants,
         .pData = constants,

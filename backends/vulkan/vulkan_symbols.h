@@ -18,6 +18,7 @@
     X(vkEnumerateDeviceExtensionProperties)                                                        \
     X(vkEnumeratePhysicalDevices)                                                                  \
     X(vkGetDeviceProcAddr)                                                                         \
+    X(vkGetPhysicalDeviceFeatures2)                                                                \
     X(vkGetPhysicalDeviceMemoryProperties)                                                         \
     X(vkGetPhysicalDeviceProperties2)                                                              \
     X(vkGetPhysicalDeviceQueueFamilyProperties)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# lint_spirv.py [FOLDER]: compiles every shader and looks at its SPIR-V: no float division, no
+# lint_spirv.py [FOLDER]: compiles every shader (attention_matrix in its emulated form, which every compiler
+# takes) and looks at its SPIR-V: no float division, no
 # extended float instruction with a loose result, and no float addition, subtraction or product
 # without NoContraction.
 import os
@@ -38,7 +39,7 @@ def main():
         for path in shaders:
             module = os.path.join(folder, "module.spv")
             command = ["glslc", "-O", "--target-env=vulkan1.1", "-I", "api/contract",
-                       "-I", "shaders", path, "-o", module]
+                       "-I", "shaders", "-I", "tests/extensions", path, "-o", module]
             result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if result.returncode != 0:
                 finding(path, 1, "does not compile:\n" + result.stderr)

@@ -33,6 +33,7 @@ RULES = [
      "a division of floats: use kv_reciprocal"),
     # variants for devices that have the extension
     (KERNELS, KERNEL_TEXT, ("shaders/attention_dot.comp", "shaders/attention_subgroup.comp",
+                            "shaders/attention_matrix.comp", "shaders/cooperative/matrices.glsl",
                             "shaders/saliency_rows_dot.comp", "shaders/saliency_columns_dot.comp",
                             "cl/attention_dot.cl", "cl/attention_subgroup.cl"),
      r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive)|"

@@ -137,7 +137,8 @@ static void a_choice_is_read_or_refused_with_a_reason(void **state)
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, message, sizeof message));
     assert_string_equal(
         message,
-        "unknown variant \"fast\"; there are baseline, mma, async, bulk, dot, subgroup, vnni");
+        "unknown variant \"fast\"; there are baseline, mma, async, bulk, dot, subgroup, vnni, "
+        "matrix");
     char small[16];
     assert_false(kvant_variant_read("fast", UINT32_MAX, &choice, small, sizeof small));
     assert_int_equal(strlen(small), sizeof small - 1u);
