@@ -15,7 +15,7 @@ KV_KERNEL void kvant_attention_merge(const kv_attention_params p, __global const
 {
     __local kv_f32 factors[KV_MERGE_SPLITS]; /* below 0: a split that adds nothing */
     __local kv_f32 parts[KV_MERGE_SPLITS];
-    __local kv_f32 output[KV_MAX_HEAD_DIM]; /* a lane touches its own channels alone */
+    __local kv_f32 output[KV_MAX_LATENT_DIM]; /* a lane touches its own channels alone */
     kv_u32 lane = (kv_u32)get_local_id(0);
     kv_u32 line = (kv_u32)get_group_id(0);
     kv_u32 sequence = (kv_u32)get_group_id(2);

@@ -8,7 +8,7 @@
 #include "kernel.cuh"
 
 #define KV_MERGE_BATCH KV_MAX_LANES
-#define KV_MERGE_PAIRS (KV_MAX_HEAD_DIM / 2u / KV_WARP)
+#define KV_MERGE_PAIRS (KV_MAX_LATENT_DIM / 2u / KV_WARP)
 
 struct kv_merge_shared {
     kv_f32 largest[KV_MAX_WARPS];

@@ -71,7 +71,7 @@ void kvant_ref_attention_merge(const void *params_words, kv_u32 *const *bindings
         for (kv_u32 q_head = 0; q_head < p->q_heads; q_head++) {
             for (kv_u32 row = 0; row < p->queries; row++) {
                 kv_u32 line = q_head * p->queries + row;
-                kv_f32 output[KV_MAX_HEAD_DIM];
+                kv_f32 output[KV_MAX_LATENT_DIM];
                 kv_f32 row_lse;
                 merge_row(p,
                           &partials[p->partials_offset +

@@ -15,7 +15,7 @@ KV_BINDING(3, writeonly, lse);
 KV_PARAMS(kv_attention_params);
 
 /* Pairs of channels of one lane. */
-const kv_u32 pairs_of_lane = (KV_MAX_HEAD_DIM / 2u + KV_LANES - 1u) / KV_LANES;
+const kv_u32 pairs_of_lane = (KV_MAX_LATENT_DIM / 2u + KV_LANES - 1u) / KV_LANES;
 
 shared kv_u32 largest_key;
 shared kv_f32 factors[KV_LANES]; /* of the splits at hand */

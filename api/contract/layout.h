@@ -24,6 +24,11 @@
 /* Tokens are stored in fours: segment capacities and compression events are rounded up to this. */
 #define KV_TOKEN_QUAD 4u
 #define KV_MAX_HEAD_DIM 256u
+/* A latent (the V of a cache whose keys are a view of it) may be longer than a head, and the rotary keys
+ * beside it (its K) are shorter. Rows of queries that an attention_latent work-group carries. */
+#define KV_MAX_LATENT_DIM 512u
+#define KV_MAX_ROTARY_DIM 128u
+#define KV_LATENT_ROWS 4u
 /* Query rows (heads of the GQA group x queries) that one attention work-group carries. */
 #define KV_ROWS 8u
 /* Query rows of a head that a prefill work-group of so many lanes carries. */
@@ -244,6 +249,12 @@ KV_FN kv_u32 kv_group_count(kv_u32 grouping, kv_u32 group_length, kv_u32 capacit
 KV_FN kv_u32 kv_groups_are_local(kv_u32 grouping)
 {
     return grouping != KV_GROUP_CHANNEL_SEGMENT ? 1u : 0u;
+}
+
+/* A latent is stored in parts, as if they were heads: no part is longer than a head may be. */
+KV_FN kv_u32 kv_latent_parts(kv_u32 dim)
+{
+    return dim > KV_MAX_HEAD_DIM ? 2u : 1u;
 }
 
 /* Whether the groups run along channels (parameters per channel), not along a token. */

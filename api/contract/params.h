@@ -338,6 +338,36 @@ KV_STRUCT_BEGIN(kv_attention_params)
     kv_u32 lse_offset; /* [sequence][q_head][row] floats; KV_NO_OFFSET: none */
 KV_STRUCT_END(kv_attention_params)
 
+/* attention_latent: partial results of each split of a cache that holds latents as V, in parts
+ * (kv_latent_parts), and one rotary key a token as K. Query row r of head hq and sequence s has its v_dim
+ * absorbed channels at q_offset + s * q_sequence_stride + hq * q_head_stride + r * q_row_stride of
+ * `queries`, and likewise its k_dim rotary ones in `rotary`. */
+KV_STRUCT_BEGIN(kv_latent_params)
+    kv_u32 sequence_offset; /* word of the first sequence's region in the store */
+    kv_u32 sequence_stride; /* words between the regions of two sequences */
+    kv_u32 splits_offset;   /* within a region */
+    kv_u32 segments_offset; /* within a region */
+    kv_u32 sequences;
+    kv_u32 max_splits; /* splits that partials have room for, a sequence */
+    kv_u32 queries;    /* rows a head */
+    kv_u32 q_heads;
+    kv_u32 k_dim; /* of the rotary keys */
+    kv_u32 v_dim; /* of the latents: a multiple of KV_CHUNK a part */
+    kv_f32 scale;
+    kv_u32 q_offset;
+    kv_u32 q_sequence_stride;
+    kv_u32 q_head_stride;
+    kv_u32 q_row_stride;
+    kv_u32 q_dtype;
+    kv_u32 rotary_offset;
+    kv_u32 rotary_sequence_stride;
+    kv_u32 rotary_head_stride;
+    kv_u32 rotary_row_stride;
+    kv_u32 rotary_dtype;
+    kv_u32 positions_offset; /* as attention's */
+    kv_u32 partials_offset;  /* as attention's, v_dim floats a row */
+KV_STRUCT_END(kv_latent_params)
+
 /* prefill: causal attention over caller tensors; row i sees key j where j <= i + first_query */
 KV_STRUCT_BEGIN(kv_prefill_params)
     kv_u32 queries;

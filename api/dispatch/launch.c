@@ -99,6 +99,7 @@ static kvant_work work_of(kvant_kernel kernel)
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
     case KVANT_KERNEL_attention_general:
+    case KVANT_KERNEL_attention_latent:
         return KVANT_WORK_ATTENTION;
     case KVANT_KERNEL_attention_merge:
         return KVANT_WORK_MERGE;

@@ -175,6 +175,11 @@ static void count_groups(kvant_kernel kernel, const void *params, uint32_t lanes
         groups[0] = p->max_splits;
         groups[1] = p->kv_heads * divide_up(rows, KV_ROWS);
         groups[2] = p->sequences;
+    } else if (kernel == KVANT_KERNEL_attention_latent) {
+        const kv_latent_params *p = params;
+        groups[0] = p->max_splits;
+        groups[1] = divide_up((uint64_t)p->q_heads * p->queries, KV_LATENT_ROWS);
+        groups[2] = p->sequences;
     } else if (kernel == KVANT_KERNEL_attention_merge) {
         const kv_attention_params *p = params;
         groups[0] = (uint64_t)p->q_heads * p->queries;

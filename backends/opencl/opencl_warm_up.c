@@ -55,6 +55,10 @@ static void make_empty(kvant_kernel kernel, any_params *params)
         params->attention.kv_heads = 1;
         params->attention.lse_offset = KV_NO_OFFSET;
         break;
+    case KVANT_KERNEL_attention_latent:
+        params->attention_latent.queries = 1;
+        params->attention_latent.q_heads = 1;
+        break;
     case KVANT_KERNEL_prefill:
         params->prefill.q_heads = 1;
         params->prefill.kv_heads = 1;
