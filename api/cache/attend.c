@@ -44,7 +44,7 @@ static kvant_status check_call(attend_call *call, uint32_t sequences, const kvan
                               call->first_sequence + i, length, call->queries);
         }
     }
-    kvant_shape shape = {sequences, call->queries, desc->q_heads, desc->k_dim};
+    kvant_shape shape = {sequences, call->queries, desc->q_heads, kvant_query_dim(cache->layout)};
     kvant_status status =
         kvant_check_tensor(cache->context, "q", q, shape, KVANT_TENSOR_CONTIGUOUS, &call->q);
     if (status == KVANT_OK) {
@@ -82,6 +82,42 @@ static kvant_status write_positions(const attend_call *call, const kvant_layout 
     return KVANT_OK;
 }
 
+/* Attention over latents, whose queries are absorbed channels, in `latent`, and rotary ones after those
+ * of the caller. */
+static kvant_status launch_latent(const kvant_place *place, const kv_attention_params *p,
+                                  const kvant_tensor *latent, const kvant_tensor *q)
+{
+    kvant_buffer *scratch = place->cache->scratch;
+    kv_latent_params of_latents = {
+        .sequence_offset = p->sequence_offset,
+        .sequence_stride = p->sequence_stride,
+        .splits_offset = p->splits_offset,
+        .segments_offset = p->segments_offset,
+        .sequences = p->sequences,
+        .max_splits = p->max_splits,
+        .queries = p->queries,
+        .q_heads = p->q_heads,
+        .k_dim = p->k_dim,
+        .v_dim = p->v_dim,
+        .scale = p->scale,
+        .q_offset = p->q_offset,
+        .q_sequence_stride = p->q_sequence_stride,
+        .q_head_stride = p->q_head_stride,
+        .q_row_stride = p->q_row_stride,
+        .q_dtype = p->q_dtype,
+        .rotary_offset = (uint32_t)q->offset + p->v_dim,
+        .rotary_sequence_stride = (uint32_t)q->sequence_stride,
+        .rotary_head_stride = (uint32_t)q->head_stride,
+        .rotary_row_stride = (uint32_t)q->token_stride,
+        .rotary_dtype = (uint32_t)q->dtype,
+        .positions_offset = p->positions_offset,
+        .partials_offset = p->partials_offset,
+    };
+    kvant_buffer *buffers[5] = {place->store, latent->buffer, q->buffer, scratch, scratch};
+    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_attention_latent, &of_latents,
+                               buffers, 5);
+}
+
 /* Sequences first .. first + count - 1, which lie in one buffer. */
 static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_t count)
 {
@@ -101,8 +137,11 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
     q.offset += index * q.sequence_stride;
     kvant_tensor out = call->out;
     out.offset += index * out.sequence_stride;
-    kvant_tensor basis_q =
-        layout->rotates_k ? kvant_rotated_rows(&place, call->queries, desc->k_dim) : q;
+    kvant_tensor basis_q = q;
+    if (layout->rotates_k || (layout->is_latent && layout->rotates_v)) {
+        basis_q = kvant_rotated_rows(&place, call->queries,
+                                     layout->is_latent ? desc->v_dim : desc->k_dim);
+    }
     kvant_tensor basis_out =
         layout->rotates_v ? kvant_rotated_rows(&place, call->queries, desc->v_dim) : out;
     uint32_t splits = 0;
@@ -138,10 +177,14 @@ static kvant_status attend_some(const attend_call *call, uint32_t first, uint32_
     };
     kvant_buffer *attention[4] = {place.store, basis_q.buffer, cache->scratch, cache->scratch};
     kvant_buffer *merge[4] = {place.store, cache->scratch, basis_out.buffer, call->lse};
-    if (layout->rotates_k) {
+    if (layout->is_latent && layout->rotates_v) {
+        status = kvant_rotate_latent_queries(&place, &q, count, call->queries, &basis_q);
+    } else if (layout->rotates_k) {
         status = kvant_rotate_queries(&place, &q, count, call->queries, &basis_q);
     }
-    if (status == KVANT_OK) {
+    if (status == KVANT_OK && layout->is_latent) {
+        status = launch_latent(&place, &p, &basis_q, &q);
+    } else if (status == KVANT_OK) {
         status = kvant_launch_kernel(cache->context, kvant_attention_kernel(layout->is_general), &p,
                                      attention, 4);
     }

@@ -116,6 +116,9 @@ kvant_tensor kvant_rotated_rows(const kvant_place *place, uint32_t queries, uint
 /* Queries to the basis of the stored K; outputs from that of the stored V. */
 kvant_status kvant_rotate_queries(const kvant_place *place, const kvant_tensor *source,
                                   uint32_t sequences, uint32_t queries, const kvant_tensor *target);
+kvant_status kvant_rotate_latent_queries(const kvant_place *place, const kvant_tensor *source,
+                                         uint32_t sequences, uint32_t queries,
+                                         const kvant_tensor *target); /* absorbed channels */
 kvant_status kvant_rotate_outputs(const kvant_place *place, const kvant_tensor *source,
                                   uint32_t sequences, uint32_t queries, const kvant_tensor *target);
 

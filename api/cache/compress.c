@@ -47,13 +47,13 @@ static kvant_status scale_channels(const kvant_place *place, const kvant_event *
         if (offset == KVANT_NO_OFFSET || (is_smooth && place->stream->is_smoothed)) {
             continue;
         }
-        uint32_t dim = i == 0 ? desc->k_dim : desc->v_dim;
+        uint32_t dim = i == 0 ? desc->k_dim : place->layout->v_head_dim;
         kv_quantize_params p = {
             .source = i == 0 ? event->k_view : event->v_view,
             .indices_offset = KV_NO_OFFSET,
             .tokens = event->tokens,
             .capacity = segment->capacity,
-            .heads = desc->kv_heads,
+            .heads = i == 0 ? desc->kv_heads : place->layout->v_heads,
             .dim = dim,
             .channel_scale_offset = place->base + offset - head * (dim / 2u),
             .keys_offset = keys,
@@ -158,8 +158,8 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
         .tokens = tokens,
         .token = used,
         .capacity = at->capacity,
-        .heads = kvant_segment_heads(layout, at),
-        .dim = is_value ? desc->v_dim : desc->k_dim,
+        .heads = layout->is_latent && is_value ? layout->v_heads : kvant_segment_heads(layout, at),
+        .dim = is_value ? layout->v_head_dim : desc->k_dim,
         .codec = (uint32_t)(is_value ? at->v_codec : at->k_codec),
         .grouping = (uint32_t)(is_value ? at->v_grouping : at->k_grouping),
         .group_length = is_value ? at->v_group_length : at->k_group_length,
@@ -232,7 +232,7 @@ static kv_view window_view(const kvant_place *place, bool is_value)
 {
     const kvant_layout *layout = place->layout;
     const kvant_segment *window = &layout->segments[layout->window_segment].at;
-    uint32_t dim = is_value ? layout->desc.v_dim : layout->desc.k_dim;
+    uint32_t dim = is_value ? layout->v_head_dim : layout->desc.k_dim;
     return (kv_view){
         .offset = (place->base + (is_value ? window->v_codes : window->k_codes)) * 2u,
         .token_stride = dim,

@@ -18,6 +18,9 @@ static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const 
         shape.dim = desc->v_dim;
         status = kvant_check_tensor(cache->context, "v", v, shape, 0, &out->v);
     }
+    if (cache->layout->is_latent) { /* its parts are heads that follow each other */
+        out->v.head_stride = cache->layout->v_head_dim * out->v.channel_stride;
+    }
     return status;
 }
 
@@ -35,8 +38,8 @@ static kvant_status count_non_finite(const kvant_place *place, const kvant_pair 
         kv_finite_params p = {
             .source = kvant_view_of(tensors[i], 0, first),
             .tokens = tokens,
-            .heads = layout->desc.kv_heads,
-            .dim = i == 0 ? layout->desc.k_dim : layout->desc.v_dim,
+            .heads = i == 0 ? layout->desc.kv_heads : layout->v_heads,
+            .dim = i == 0 ? layout->desc.k_dim : layout->v_head_dim,
             .status_offset = status_word,
         };
         kvant_buffer *buffers[2] = {tensors[i]->buffer, cache->scratch};
@@ -88,6 +91,20 @@ static kvant_status check_finite(const kvant_place *place, const kvant_pair *pai
     return status;
 }
 
+/* The parts of latents, as heads of a tensor that is alone in its launch. */
+static kvant_status append_parts(const kvant_place *place, const kvant_segment *at,
+                                 const kv_append_params *of_pair, const kvant_pair *pair)
+{
+    kv_append_params p = *of_pair;
+    p.k = of_pair->v;
+    p.heads = place->layout->v_heads;
+    p.k_dim = place->layout->v_head_dim;
+    p.v_dim = 0;
+    p.k_offset = place->base + at->v_codes;
+    kvant_buffer *buffers[4] = {pair->v.buffer, NULL, place->store, place->cache->scratch};
+    return kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+}
+
 /* Rows of the pair into an f16 segment, from slot `slot` on. */
 static kvant_status append_rows(const kvant_place *place, int32_t segment, const kvant_pair *pair,
                                 uint32_t row, uint32_t tokens, uint32_t slot)
@@ -111,8 +128,14 @@ static kvant_status append_rows(const kvant_place *place, int32_t segment, const
     };
     kvant_buffer *buffers[4] = {pair->k.buffer, pair->v.buffer, place->store,
                                 place->cache->scratch};
-    kvant_status status =
-        kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    kvant_status status = KVANT_OK;
+    if (layout->v_heads != layout->desc.kv_heads) {
+        status = append_parts(place, at, &p, pair);
+        p.v_dim = 0; /* rotary keys alone */
+    }
+    if (status == KVANT_OK) {
+        status = kvant_launch_kernel(place->cache->context, KVANT_KERNEL_append, &p, buffers, 4);
+    }
     if (status != KVANT_OK) {
         return status;
     }

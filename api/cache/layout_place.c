@@ -71,16 +71,22 @@ static void place_params(kvant_layout *layout, kvant_placer *p, uint64_t *parame
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         kvant_planned_segment *segment = &layout->segments[i];
         kvant_segment *at = &segment->at;
-        if (at->k_codec == KVANT_CODEC_F16) {
+        uint32_t heads = kvant_segment_heads(layout, at);
+        if (at->k_codec != KVANT_CODEC_F16) {
+            at->k_params = kvant_take_words(
+                p,
+                group_words(at->k_grouping, at->k_group_length, at->capacity, desc->k_dim, heads),
+                parameters);
+        }
+        if (at->v_codec == KVANT_CODEC_F16) {
             continue;
         }
-        uint32_t heads = kvant_segment_heads(layout, at);
-        at->k_params = kvant_take_words(
-            p, group_words(at->k_grouping, at->k_group_length, at->capacity, desc->k_dim, heads),
-            parameters);
-        at->v_params = kvant_take_words(
-            p, group_words(at->v_grouping, at->v_group_length, at->capacity, desc->v_dim, heads),
-            parameters);
+        at->v_params =
+            kvant_take_words(p,
+                             group_words(at->v_grouping, at->v_group_length, at->capacity,
+                                         layout->v_head_dim,
+                                         layout->is_latent ? layout->v_heads : heads),
+                             parameters);
         if (kv_codec_is_learned((uint32_t)at->k_codec) != 0u ||
             kv_codec_is_learned((uint32_t)at->v_codec) != 0u) {
             at->levels = kvant_take_words(p, 2u * KV_CODEBOOK_WORDS, parameters);
@@ -113,14 +119,15 @@ static void place_codes(kvant_layout *layout, kvant_placer *p, uint64_t *codes, 
         uint64_t elements = heads * at->capacity;
         uint64_t k_bits = kv_codec_bits((uint32_t)at->k_codec);
         uint64_t v_bits = kv_codec_bits((uint32_t)at->v_codec);
-        uint64_t *count = at->k_codec == KVANT_CODEC_F16 ? window : codes;
-        at->k_codes = kvant_take_words(p, elements * desc->k_dim * k_bits / 32u, count);
-        at->v_codes = kvant_take_words(p, elements * desc->v_dim * v_bits / 32u, count);
+        uint64_t *k_count = at->k_codec == KVANT_CODEC_F16 ? window : codes;
+        uint64_t *v_count = at->v_codec == KVANT_CODEC_F16 ? window : codes;
+        at->k_codes = kvant_take_words(p, elements * desc->k_dim * k_bits / 32u, k_count);
+        at->v_codes = kvant_take_words(p, elements * desc->v_dim * v_bits / 32u, v_count);
         /* tokens rounded up to 4 are padding */
-        uint64_t spare = heads * (at->capacity - segment->tokens) *
-                         (desc->k_dim * k_bits + desc->v_dim * v_bits) / 32u;
-        *count -= spare;
-        p->padding += spare;
+        uint64_t spare = heads * (at->capacity - segment->tokens);
+        *k_count -= spare * desc->k_dim * k_bits / 32u;
+        *v_count -= spare * desc->v_dim * v_bits / 32u;
+        p->padding += spare * desc->k_dim * k_bits / 32u + spare * desc->v_dim * v_bits / 32u;
     }
     if (layout->probe_capacity != 0) {
         layout->probe_rows = kvant_take_words(

@@ -19,6 +19,49 @@ kvant_status kvant_layout_check_size(const kvant_cache_desc *desc)
     return KVANT_OK;
 }
 
+static kvant_status check_dims(const kvant_cache_desc *desc)
+{
+    uint32_t dims[2] = {desc->k_dim, desc->v_dim != 0 ? desc->v_dim : desc->k_dim};
+    for (int i = 0; i < 2; i++) {
+        if (dims[i] < 8 || dims[i] > KV_MAX_HEAD_DIM || dims[i] % 8 != 0) {
+            return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                              "%s is %u, not a multiple of 8 from 8 to %u",
+                              i == 0 ? "k_dim" : "v_dim", dims[i], KV_MAX_HEAD_DIM);
+        }
+    }
+    return KVANT_OK;
+}
+
+/* Of a cache of latents: v_dim is the latent's dimension, k_dim that of the rotary key. */
+static kvant_status check_latent_dims(const kvant_cache_desc *desc)
+{
+    uint32_t unit = KV_CHUNK * kv_latent_parts(desc->v_dim);
+    if (desc->kv_heads != 1) {
+        return kvant_fail(
+            KVANT_ERROR_INVALID_ARGUMENT,
+            "a recipe with latent=1 is for caches of latents, which have one KV head; "
+            "kv_heads is %u",
+            desc->kv_heads);
+    }
+    if (desc->v_dim == 0 || desc->v_dim > KV_MAX_LATENT_DIM || desc->v_dim % unit != 0) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "v_dim is %u; latents take a multiple of 32 up to 256, or of 64 up to %u",
+                          desc->v_dim, KV_MAX_LATENT_DIM);
+    }
+    if (desc->k_dim < 8 || desc->k_dim > KV_MAX_ROTARY_DIM || desc->k_dim % 8 != 0) {
+        return kvant_fail(
+            KVANT_ERROR_INVALID_ARGUMENT,
+            "k_dim is %u; rotary keys beside latents take a multiple of 8 from 8 to %u",
+            desc->k_dim, KV_MAX_ROTARY_DIM);
+    }
+    if (desc->scale == 0.0f) { /* the dimension of a head is not known here */
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "scale is 0, which has no default with latents: it is 1 over the root of "
+                          "a whole head's dimension, 128 + 64 for DeepSeek-V2");
+    }
+    return KVANT_OK;
+}
+
 kvant_status kvant_layout_check_shape(const kvant_cache_desc *desc)
 {
     if (desc->layers == 0 || desc->sequences == 0 || desc->q_heads == 0 || desc->kv_heads == 0) {
@@ -34,13 +77,9 @@ kvant_status kvant_layout_check_shape(const kvant_cache_desc *desc)
                           "%u query heads are not a multiple of %u KV heads", desc->q_heads,
                           desc->kv_heads);
     }
-    uint32_t dims[2] = {desc->k_dim, desc->v_dim != 0 ? desc->v_dim : desc->k_dim};
-    for (int i = 0; i < 2; i++) {
-        if (dims[i] < 8 || dims[i] > KV_MAX_HEAD_DIM || dims[i] % 8 != 0) {
-            return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
-                              "%s is %u, not a multiple of 8 from 8 to %u",
-                              i == 0 ? "k_dim" : "v_dim", dims[i], KV_MAX_HEAD_DIM);
-        }
+    kvant_status dims = desc->recipe.latent != 0 ? check_latent_dims(desc) : check_dims(desc);
+    if (dims != KVANT_OK) {
+        return dims;
     }
     uint64_t tokens = (uint64_t)desc->prefill_tokens + desc->decode_tokens;
     if (tokens == 0) {

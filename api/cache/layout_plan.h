@@ -65,6 +65,9 @@ typedef struct {
     uint32_t full_runs; /* ... each run in segments of its own; the others stream */
     bool is_evicting;   /* whatever leaves the window or a prompt is evicted */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
+    bool is_latent;     /* V holds latents, and queries have v_dim channels more */
+    uint32_t v_heads;   /* heads that V is stored as: the KV heads, or the parts of a latent, */
+    uint32_t v_head_dim; /* and channels of one */
     uint32_t maps;      /* class maps: 1, or one a KV head */
     uint32_t alignment; /* tokens to which a prompt's event is rounded down */
     uint32_t events;    /* compression events that a sequence can have, the prompt's included */
@@ -118,6 +121,9 @@ uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens);
 
 /* Workspace to compress `tokens` tokens, judged by `probes` probe rows. */
 kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes);
+
+/* Channels of a query: the rotary ones come after those that have absorbed the latents' matrix. */
+uint32_t kvant_query_dim(const kvant_layout *layout);
 
 /* Words that the rotated halves of `tokens` tokens take. */
 uint64_t kvant_rotated_words(const kvant_layout *layout, uint32_t tokens);

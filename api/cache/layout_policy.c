@@ -37,6 +37,11 @@ void kvant_probe_counts(const kvant_recipe *recipe, uint32_t rows, uint32_t *out
     *out_random = kv_min_u32(random, rows - recent);
 }
 
+uint32_t kvant_query_dim(const kvant_layout *layout)
+{
+    return layout->desc.k_dim + (layout->is_latent ? layout->desc.v_dim : 0u);
+}
+
 uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens)
 {
     const kvant_recipe *recipe = &layout->desc.recipe;
@@ -95,6 +100,9 @@ void kvant_layout_decide(kvant_layout *layout)
     uint32_t total = desc->prefill_tokens + desc->decode_tokens;
 
     layout->is_f16 = kvant_recipe_is_f16(recipe);
+    layout->is_latent = recipe->latent != 0;
+    layout->v_heads = layout->is_latent ? kv_latent_parts(desc->v_dim) : desc->kv_heads;
+    layout->v_head_dim = layout->is_latent ? desc->v_dim / layout->v_heads : desc->v_dim;
     layout->rotates_k = recipe->k.transform == KVANT_TRANSFORM_ROTATE;
     layout->smooths_k = recipe->k.transform == KVANT_TRANSFORM_SMOOTH;
     layout->rotates_v = recipe->v.transform == KVANT_TRANSFORM_ROTATE;
@@ -178,6 +186,8 @@ static void add_tier(kvant_layout *layout, const kvant_tier *tier, uint32_t even
     if (tier->k != KVANT_CODEC_F16) {
         segment->at.k_grouping = recipe->k.grouping;
         segment->at.k_group_length = recipe->k.group_length;
+    }
+    if (segment->at.v_codec != KVANT_CODEC_F16) {
         segment->at.v_grouping = recipe->v.grouping;
         segment->at.v_group_length = recipe->v.group_length;
     }

@@ -86,7 +86,7 @@ uint64_t kvant_rotated_words(const kvant_layout *layout, uint32_t tokens)
 static uint64_t rotated_query_words(const kvant_layout *layout)
 {
     const kvant_cache_desc *desc = &layout->desc;
-    uint64_t k_dim = layout->rotates_k ? desc->k_dim : 0u;
+    uint64_t k_dim = layout->rotates_k ? desc->k_dim : 0u; /* a latent's are as long as V's rows */
     uint64_t v_dim = layout->rotates_v ? desc->v_dim : 0u;
     return (uint64_t)desc->q_heads * desc->max_queries * (k_dim > v_dim ? k_dim : v_dim);
 }

@@ -271,6 +271,16 @@ static const kvant_named_recipe named[] = {
                KVANT_TRANSFORM_NONE},
          .period = 128,
      }},
+    {"mla",
+     "multi-head latent attention: latents 8 bit per 128 channels of a token, rotary keys f16",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = RULE_F16,
+         .v = {KVANT_CODEC_INT8_SYMMETRIC, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_CHANNELS, 128,
+               KVANT_TRANSFORM_NONE},
+         .period = 32,
+         .latent = 1,
+     }},
 };
 
 const kvant_named_recipe *kvant_named_recipe_at(uint32_t index)
@@ -292,8 +302,8 @@ const char *kvant_recipe_summary(uint32_t index)
 
 bool kvant_recipe_is_f16(const kvant_recipe *recipe)
 {
-    return recipe->k.regular == KVANT_CODEC_F16 && recipe->salient_share == 0.0 &&
-           kvant_recipe_streams(recipe) == 0;
+    return recipe->k.regular == KVANT_CODEC_F16 && recipe->v.regular == KVANT_CODEC_F16 &&
+           recipe->salient_share == 0.0 && kvant_recipe_streams(recipe) == 0;
 }
 
 bool kvant_rule_has_codes(const kvant_tensor_rule *rule)
@@ -441,6 +451,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
         status = kvant_recipe_check_stream(recipe);
     }
     if (status == KVANT_OK) {
+        status = kvant_recipe_check_latent(recipe);
+    }
+    if (status == KVANT_OK && recipe->latent == 0) {
         status = check_class("each regular token", recipe->k.regular, recipe->v.regular);
     }
     if (status == KVANT_OK) {

@@ -59,6 +59,11 @@ void kvant_recipe_score_defaults(kvant_recipe *recipe);
 void kvant_recipe_write_score(kvant_recipe_printer *p, const kvant_recipe *recipe);
 bool kvant_recipe_same_score(const kvant_recipe *a, const kvant_recipe *b);
 
+/* ---- latents ---- */
+
+/* Whether a recipe with latent=1 keeps to what such caches can do; others have no layer with one. */
+kvant_status kvant_recipe_check_latent(const kvant_recipe *recipe);
+
 /* ---- layers ---- */
 
 /* Runs of layers with another recipe. */

@@ -232,13 +232,22 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
                               "up to 8 of [LAYER[-LAYER]:]HEAD[-HEAD] or [LAYER[-LAYER]:]half, "
                               "with \";\" between them");
     }
+    if (strcmp(key, "latent") == 0) {
+        uint64_t number;
+        if (!kvant_recipe_integer(value, 1, &number)) {
+            return expected(c, offset, "0 or 1");
+        }
+        recipe->latent = (uint32_t)number;
+        return KVANT_OK;
+    }
     const char *wanted;
     if (kvant_recipe_score_key(key, value, recipe, &wanted)) {
         return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, newest, norm, "
-                    "heads, seed, pool, score, of, percentile, blend, budget, layers, stream");
+                    "heads, seed, pool, score, of, percentile, blend, budget, layers, stream, "
+                    "latent");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -357,7 +366,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->period == b->period && a->sinks == b->sinks && a->salient_share == b->salient_share &&
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
-           a->probes_newest == b->probes_newest && a->salient_share_v == b->salient_share_v &&
+           a->probes_newest == b->probes_newest && a->latent == b->latent &&
+           a->salient_share_v == b->salient_share_v &&
            kvant_recipe_same_score(a, b) && kvant_recipe_same_layers(a, b) &&
            kvant_recipe_same_stream(a, b);
 }
@@ -385,6 +395,9 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
     if (!kvant_recipe_is_f16(recipe)) {
         kvant_recipe_write(&p, ",window=%" PRIu32 ",period=%" PRIu32, recipe->window,
                            recipe->period);
+    }
+    if (recipe->latent != 0) {
+        kvant_recipe_write(&p, ",latent=1");
     }
     if (recipe->sinks != 0) {
         kvant_recipe_write(&p, ",sinks=%" PRIu32, recipe->sinks);

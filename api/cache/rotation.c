@@ -36,7 +36,7 @@ kvant_pair kvant_stored_pair(const kvant_layout *layout, const kvant_pair *pair,
         at += tokens * desc->kv_heads * desc->k_dim / 2u;
     }
     if (layout->rotates_v) {
-        stored.v = packed_halves(target, at, desc->kv_heads, desc->v_dim);
+        stored.v = packed_halves(target, at, layout->v_heads, layout->v_head_dim);
     }
     return stored;
 }
@@ -52,8 +52,8 @@ kvant_status kvant_rotate_pair(const kvant_place *place, const kvant_pair *pair,
     kv_rotate_params p = {
         .source = kvant_view_of(first, 0, row),
         .tokens = tokens,
-        .heads = desc->kv_heads,
-        .dim = layout->rotates_k ? desc->k_dim : desc->v_dim,
+        .heads = layout->rotates_k ? desc->kv_heads : layout->v_heads,
+        .dim = layout->rotates_k ? desc->k_dim : layout->v_head_dim,
         .target_offset = (uint32_t)target->offset,
         .target_token_stride = (uint32_t)target->token_stride,
         .target_head_stride = (uint32_t)target->head_stride,
@@ -128,9 +128,32 @@ kvant_status kvant_rotate_queries(const kvant_place *place, const kvant_tensor *
                        place->layout->desc.k_dim);
 }
 
+/* Channels of V's basis: those of a head, or of a latent part by part. */
+static kvant_status rotate_value_rows(const kvant_place *place, kvant_work work, uint32_t form,
+                                      kvant_tensor source, uint32_t sequences, uint32_t queries,
+                                      kvant_tensor target)
+{
+    const kvant_layout *layout = place->layout;
+    kvant_status status = KVANT_OK;
+    for (uint32_t at = 0; status == KVANT_OK && at < layout->desc.v_dim; at += layout->v_head_dim) {
+        status =
+            rotate_rows(place, work, form, source, sequences, queries, target, layout->v_head_dim);
+        source.offset += layout->v_head_dim;
+        target.offset += layout->v_head_dim;
+    }
+    return status;
+}
+
+kvant_status kvant_rotate_latent_queries(const kvant_place *place, const kvant_tensor *source,
+                                         uint32_t sequences, uint32_t queries,
+                                         const kvant_tensor *target)
+{
+    return rotate_value_rows(place, KVANT_WORK_ATTENTION, 0u, *source, sequences, queries, *target);
+}
+
 kvant_status kvant_rotate_outputs(const kvant_place *place, const kvant_tensor *source,
                                   uint32_t sequences, uint32_t queries, const kvant_tensor *target)
 {
-    return rotate_rows(place, KVANT_WORK_MERGE, KV_ROTATE_INVERSE, *source, sequences, queries,
-                       *target, place->layout->desc.v_dim);
+    return rotate_value_rows(place, KVANT_WORK_MERGE, KV_ROTATE_INVERSE, *source, sequences,
+                             queries, *target);
 }

@@ -43,6 +43,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(scores)                                                                                      \
     X(select)                                                                                      \
     X(attention)                                                                                   \
+    X(latent)                                                                                      \
     X(merge)                                                                                       \
     X(prefill)                                                                                     \
     X(scenario)                                                                                    \

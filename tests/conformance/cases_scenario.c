@@ -186,6 +186,12 @@ static void emit_named(kvant_case_sink *sink)
             .dtype = (kvant_dtype)(i % 3u),
             .outliers = 1.0f,
         };
+        if (recipe.latent != 0) {
+            s.is_latent = 1;
+            s.kv_heads = 1u;
+            s.k_dim = 24u;
+            s.v_dim = 320u;
+        }
         emit(sink, &s, IN_DEFAULT);
         s.prompt += 700u;
         s.layers = 2u;
@@ -197,60 +203,67 @@ static void emit_mixed(kvant_case_sink *sink)
 {
     static const kvant_scenario scenarios[] = {
         {"k=int8/chan32,v=int8/tok32,window=20,sinks=3", 1, 2, 4, 2, 64, 64, 90, 24, 3, KVANT_F32,
-         8.0f},
+         8.0f, 0},
         {"k=int8/chan64,v=int8s/tok8,window=5,period=64", 1, 1, 3, 1, 72, 80, 100, 30, 4, KVANT_F16,
-         8.0f},
+         8.0f, 0},
         {"k=int8s/head/cst,v=int8/token/cst,window=9,period=20", 2, 2, 8, 4, 40, 24, 0, 50, 1,
-         KVANT_BF16, 4.0f},
+         KVANT_BF16, 4.0f, 0},
         {"k=int8+int8s/chan,v=int8+int8/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
          "heads=group,period=20,window=7",
-         1, 2, 8, 2, 32, 32, 90, 20, 2, KVANT_F32, 8.0f},
+         1, 2, 8, 2, 32, 32, 90, 20, 2, KVANT_F32, 8.0f, 0},
         {"k=int2+int4/chan,v=int2+int4/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
          "heads=group,period=20",
-         1, 1, 8, 1, 32, 32, 90, 20, 2, KVANT_F16, 8.0f},
-        {"k=int8/chan96,v=int8/chan64,period=192", 1, 1, 2, 2, 32, 32, 290, 40, 5, KVANT_F32, 8.0f},
-        {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f},
-        {"k=drop,v=drop,window=9,sinks=3,period=4", 1, 2, 4, 2, 32, 40, 50, 12, 3, KVANT_F32, 8.0f},
+         1, 1, 8, 1, 32, 32, 90, 20, 2, KVANT_F16, 8.0f, 0},
+        {"k=int8/chan96,v=int8/chan64,period=192", 1, 1, 2, 2, 32, 32, 290, 40, 5, KVANT_F32, 8.0f,
+         0},
+        {"zipcache,window=20,sinks=3,period=32", 1, 2, 4, 4, 64, 128, 130, 17, 4, KVANT_F16, 8.0f,
+         0},
+        {"k=drop,v=drop,window=9,sinks=3,period=4", 1, 2, 4, 2, 32, 40, 50, 12, 3, KVANT_F32, 8.0f,
+         0},
         {"k=drop+f16,v=drop+f16,window=6,period=8,salient=.3,random=1,heads=group", 1, 2, 8, 2, 32,
-         32, 30, 16, 2, KVANT_BF16, 8.0f},
+         32, 30, 16, 2, KVANT_BF16, 8.0f, 0},
         {"k=int8+f16/tok8,v=int8+f16/head/cst,window=5,period=12,salient=.4,recent=.2", 1, 1, 4, 2,
-         40, 64, 70, 20, 2, KVANT_F16, 8.0f},
+         40, 64, 70, 20, 2, KVANT_F16, 8.0f, 0},
         {"k=f16+int8/chan,v=f16+int8/token/cst,sinks=2,period=20,salient=.5,random=.3,norm=probes",
-         1, 2, 4, 4, 64, 32, 70, 24, 2, KVANT_F32, 4.0f},
+         1, 2, 4, 4, 64, 32, 70, 24, 2, KVANT_F32, 4.0f, 0},
         {"k=drop+int8/chan32,v=drop+int8/tok16,period=32,salient=.6,random=.3,heads=group", 1, 1, 4,
-         2, 64, 32, 70, 24, 3, KVANT_F16, 4.0f},
+         2, 64, 32, 70, 24, 3, KVANT_F16, 4.0f, 0},
         {"k=int8/chan32,v=int8/tok8,window=7,period=0", 1, 2, 4, 2, 32, 32, 80, 12, 4, KVANT_F32,
-         8.0f},
+         8.0f, 0},
         {"k=int8/tok16,v=int8/head,window=9,period=8,layers=1:int8-token;3:streaming", 4, 2, 4, 2,
-         32, 40, 50, 20, 2, KVANT_F32, 1.0f},
+         32, 40, 50, 20, 2, KVANT_F32, 1.0f, 0},
         {"k=int8/tok16,v=int8/chan,window=0,period=4", 1, 1, 8, 1, 16, 256, 3, 25, 1, KVANT_F32,
-         1.0f},
+         1.0f, 0},
         {"k=int2+int8/chan,v=int2+int4/head,salient=0.4,heads=group,score=outliers,of=kv,"
          "percentile=0.9,period=20",
-         1, 1, 4, 2, 40, 72, 70, 24, 1, KVANT_F16, 8.0f},
+         1, 1, 4, 2, 40, 72, 70, 24, 1, KVANT_F16, 8.0f, 0},
         {"zipcache,period=32,random=1,recent=0,norm=none,pool=max5,score=range,of=v,blend=0.25", 1,
-         1, 4, 2, 64, 64, 100, 12, 3, KVANT_F32, 8.0f},
-        {"zipcache,period=32,pool=avg7", 1, 1, 4, 2, 32, 32, 70, 12, 3, KVANT_BF16, 1.0f},
+         1, 4, 2, 64, 64, 100, 12, 3, KVANT_F32, 8.0f, 0},
+        {"zipcache,period=32,pool=avg7", 1, 1, 4, 2, 32, 32, 70, 12, 3, KVANT_BF16, 1.0f, 0},
         {"k=int4+int8/chan,v=int4+int8/head,salient=0.8,random=.1,recent=.1,period=32,budget=10", 1,
-         2, 8, 4, 64, 64, 200, 18, 3, KVANT_F16, 1.0f},
+         2, 8, 4, 64, 64, 200, 18, 3, KVANT_F16, 1.0f, 0},
         {"zipcache,score=locality,random=0,recent=0,period=16", 1, 1, 2, 1, 32, 32, 50, 18, 1,
-         KVANT_F32, 1.0f},
+         KVANT_F32, 1.0f, 0},
         {"k=int8+int8s/head/rot,v=int8+int8/tok16/rot,salient=0.3,random=.1,recent=.05,heads=group,"
          "period=20,window=7,sinks=2,seed=5",
-         1, 2, 8, 2, 32, 72, 90, 30, 3, KVANT_F32, 8.0f},
+         1, 2, 8, 2, 32, 72, 90, 30, 3, KVANT_F32, 8.0f, 0},
         {"k=int4+int8/head,v=int2+int8/tok16,salient=.4/"
          ".7,random=.2,heads=group,period=12,window=3",
-         1, 2, 4, 2, 32, 40, 50, 24, 3, KVANT_F16, 8.0f},
-        {"zipcache,salient=.6/.3,period=20", 1, 1, 4, 2, 32, 32, 70, 21, 1, KVANT_F32, 8.0f},
+         1, 2, 4, 2, 32, 40, 50, 24, 3, KVANT_F16, 8.0f, 0},
+        {"zipcache,salient=.6/.3,period=20", 1, 1, 4, 2, 32, 32, 70, 21, 1, KVANT_F32, 8.0f, 0},
         {"k=int8/chan32,v=int8s/head/rot,window=4", 1, 1, 3, 1, 40, 96, 70, 40, 20, KVANT_BF16,
-         8.0f},
+         8.0f, 0},
         {"k=f16,v=f16,window=5,sinks=3,period=8,stream=0:1;1:half;2:0-3", 4, 1, 8, 4, 32, 24, 30,
-         20, 2, KVANT_F32, 1.0f},
+         20, 2, KVANT_F32, 1.0f, 0},
         {"k=int8+f16/head/cst,v=int8+f16/tok8,window=6,period=12,salient=.4,recent=.2,heads=group,"
          "stream=1;3",
-         1, 2, 10, 5, 16, 40, 50, 26, 1, KVANT_F16, 4.0f},
+         1, 2, 10, 5, 16, 40, 50, 26, 1, KVANT_F16, 4.0f, 0},
         {"k=int8/chan32,v=int8s/token/cst,window=4,sinks=2,period=32,stream=0;2-3;5", 2, 1, 12, 6,
-         16, 16, 80, 34, 2, KVANT_BF16, 1.0f},
+         16, 16, 80, 34, 2, KVANT_BF16, 1.0f, 0},
+        {"k=f16,v=int8/token/cst,latent=1,window=5,sinks=3,period=20", 1, 2, 6, 1, 16, 64, 60, 30,
+         2, KVANT_F16, 1.0f, 1},
+        {"k=f16,v=int8s/tok64/rot,latent=1,window=4,period=16", 1, 1, 5, 1, 8, 320, 40, 24, 1,
+         KVANT_F32, 1.0f, 1},
     };
     for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         kvant_scenario s = scenarios[i];

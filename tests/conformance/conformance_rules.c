@@ -60,6 +60,8 @@ static const word_rule word_rules[] = {
      "sums over codes are integers, float sums keep one fixed order"},
     {"attention_general", KVANT_CASES_ATTENTION,
      "levels are bytes, so sums over them are integers as those over codes"},
+    {"attention_latent", KVANT_CASES_ATTENTION,
+     "sums over codes are integers, float sums keep one fixed order"},
     {"attention_merge", KVANT_CASES_ATTENTION,
      "splits are merged in index order, with weights that are integers"},
     {"attention_chain", KVANT_CASES_ATTENTION, "each kernel of the chain is exact"},
@@ -152,6 +154,12 @@ static const prefix_rule prefix_rules[] = {
     {"oracle/attention/",
      {KVANT_CASES_ATTENTION,
       "every output within the bound of its own operands, NMSE at most 1e-6 over the case",
+      "16-bit operands leave 2e-7 in a double-precision model over the same codes "
+      "(docs/numerics.md, "
+      "Attention in integers)"}},
+    {"oracle/attention_latent/",
+     {KVANT_CASES_ATTENTION,
+      "every log-sum-exp within 1e-3, NMSE of the outputs at most 1e-6 over the case",
       "16-bit operands leave 2e-7 in a double-precision model over the same codes "
       "(docs/numerics.md, "
       "Attention in integers)"}},

@@ -23,6 +23,9 @@ static void format_text(const kvant_format *f, char *text, size_t size)
 kvant_kernel kvant_attention_kernel_of(const kvant_attention_spec *s)
 {
     for (kv_u32 i = 0; i < s->cache.segment_count; i++) {
+        if (s->cache.is_latent) {
+            return KVANT_KERNEL_attention_latent;
+        }
         if (s->cache.segments[i].head_count != 0u ||
             kv_codec_has_codebook(s->cache.segments[i].k.codec) != 0u ||
             kv_codec_has_codebook(s->cache.segments[i].v.codec) != 0u) {
@@ -63,7 +66,7 @@ void kvant_attention_name(const kvant_attention_spec *s, const char *format, cha
 static void add_queries(kvant_trial *t, const kvant_attention_spec *s, kvant_attention_fixture *f)
 {
     kv_attention_params *p = &f->params;
-    kv_u32 dim = s->cache.k_dim;
+    kv_u32 dim = s->cache.k_dim + (s->cache.is_latent ? s->cache.v_dim : 0u);
     kv_u32 odd = s->is_padded ? 3u : 0u;
     p->q_row_stride = s->is_padded ? s->q_heads * (dim + odd) : dim;
     p->q_head_stride = s->is_padded ? dim + odd : s->queries * dim;
@@ -125,6 +128,37 @@ static void add_results(kvant_trial *t, const kvant_attention_spec *s, kvant_att
     p->lse_offset = s->has_lse ? lse : KV_NO_OFFSET;
 }
 
+/* The same for attention_latent: rotary channels come after the absorbed ones. */
+static void fill_latent(kvant_attention_fixture *f)
+{
+    const kv_attention_params *p = &f->params;
+    f->latent = (kv_latent_params){
+        .sequence_offset = p->sequence_offset,
+        .sequence_stride = p->sequence_stride,
+        .splits_offset = p->splits_offset,
+        .segments_offset = p->segments_offset,
+        .sequences = p->sequences,
+        .max_splits = p->max_splits,
+        .queries = p->queries,
+        .q_heads = p->q_heads,
+        .k_dim = p->k_dim,
+        .v_dim = p->v_dim,
+        .scale = p->scale,
+        .q_offset = p->q_offset,
+        .q_sequence_stride = p->q_sequence_stride,
+        .q_head_stride = p->q_head_stride,
+        .q_row_stride = p->q_row_stride,
+        .q_dtype = p->q_dtype,
+        .rotary_offset = p->q_offset + p->v_dim,
+        .rotary_sequence_stride = p->q_sequence_stride,
+        .rotary_head_stride = p->q_head_stride,
+        .rotary_row_stride = p->q_row_stride,
+        .rotary_dtype = p->q_dtype,
+        .positions_offset = p->positions_offset,
+        .partials_offset = p->partials_offset,
+    };
+}
+
 void kvant_attention_build(kvant_trial *t, const kvant_attention_spec *s,
                            kvant_attention_fixture *f)
 {
@@ -146,9 +180,12 @@ void kvant_attention_build(kvant_trial *t, const kvant_attention_spec *s,
         .kv_heads = s->cache.kv_heads,
         .k_dim = s->cache.k_dim,
         .v_dim = s->cache.v_dim,
-        .scale = 1.0f / sqrtf((float)s->cache.k_dim),
+        .scale = 1.0f / sqrtf((float)s->cache.k_dim + (s->cache.is_latent ? 128.0f : 0.0f)),
     };
     add_queries(t, s, f);
     add_positions(t, s, f);
     add_results(t, s, f);
+    if (s->cache.is_latent) {
+        fill_latent(f);
+    }
 }

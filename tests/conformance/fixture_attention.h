@@ -28,6 +28,7 @@ typedef struct {
     kvant_trial_buffer *store, *queries, *positions, *partials, *out, *lse, *source, *scratch;
     kvant_cache_layout layout;
     kv_attention_params params;
+    kv_latent_params latent; /* of a cache of latents */
 } kvant_attention_fixture;
 
 /* The kernel that reads all of its segments. */

@@ -37,6 +37,10 @@ static kvant_event event_of(const kvant_cache_spec *spec, const kvant_segment *s
         .kind = spec->kind,
         .has_channel_scale = format->has_channel_scale,
     };
+    if (spec->is_latent && is_value != 0u) {
+        event.heads = kv_latent_parts(spec->v_dim);
+        event.dim = spec->v_dim / event.heads;
+    }
     return event;
 }
 

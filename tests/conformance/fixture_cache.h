@@ -36,6 +36,7 @@ typedef struct {
     kvant_input_kind kind;
     kv_u32 dtype;
     int has_empty_sequence; /* sequence 0 holds no split */
+    int is_latent;          /* V holds latents, in parts that are stored as heads */
     int is_aligned;         /* parts begin at multiples of 16 bytes, as those of a cache do */
 } kvant_cache_spec;
 

@@ -30,6 +30,9 @@ static uint32_t heads_of(const kvant_scenario *s, int tensor)
 
 static uint32_t dim_of(const kvant_scenario *s, int tensor)
 {
+    if (tensor == LITERAL_Q && s->is_latent) {
+        return s->v_dim + s->k_dim;
+    }
     return tensor == LITERAL_V ? s->v_dim : s->k_dim;
 }
 
@@ -70,6 +73,19 @@ static double value_of(const void *self, literal_tensor tensor, uint32_t sequenc
 {
     const stream *at = self;
     return (double)at->numbers[tensor][index_of(at, (int)tensor, sequence, token, head, channel)];
+}
+
+/* Keys of the model are latents with their rotary keys behind them. */
+static double latent_value_of(const void *self, literal_tensor tensor, uint32_t sequence,
+                              uint32_t token, uint32_t head, uint32_t channel)
+{
+    const kvant_scenario *s = ((const stream *)self)->scenario;
+    if (tensor == LITERAL_K && channel < s->v_dim) {
+        tensor = LITERAL_V;
+    } else if (tensor == LITERAL_K) {
+        channel -= s->v_dim;
+    }
+    return value_of(self, tensor, sequence, token, head, channel);
 }
 
 static int is_kept(const void *self, uint32_t sequence, uint32_t kv_head, uint32_t token)
@@ -184,6 +200,7 @@ static void begin_run(run *r)
     desc.prefill_tokens = s->prompt;
     desc.decode_tokens = s->steps * s->chunk;
     desc.max_queries = s->chunk;
+    desc.scale = s->is_latent ? 1.0f / sqrtf((float)dim_of(s, LITERAL_Q)) : 0.0f; /* the model's */
     kvant_cache_bytes plan = KVANT_CACHE_BYTES_INIT;
     kvant_cache_bytes usage = KVANT_CACHE_BYTES_INIT;
     expect(r, kvant_cache_plan(&desc, &plan), "cache_plan");
@@ -197,7 +214,8 @@ static void begin_run(run *r)
     }
 
     size_t tokens = s->prompt > s->sequences * s->chunk ? s->prompt : s->sequences * s->chunk;
-    size_t row = (size_t)s->q_heads * (s->k_dim > s->v_dim ? s->k_dim : s->v_dim);
+    uint32_t q_dim = dim_of(s, LITERAL_Q);
+    size_t row = (size_t)s->q_heads * (q_dim > s->v_dim ? q_dim : s->v_dim);
     r->host = calloc(tokens * row + 1u, 4u);
     expect(r, r->host != NULL ? KVANT_OK : KVANT_ERROR_OUT_OF_HOST_MEMORY, "calloc");
     for (int i = 0; i < 5; i++) {
@@ -336,12 +354,12 @@ static void compare_step(const kvant_scenario *s, const stream *at, uint32_t seq
 {
     const literal_model model = {s->q_heads,
                                  s->kv_heads,
-                                 s->k_dim,
+                                 dim_of(s, LITERAL_Q),
                                  s->v_dim,
-                                 value_of,
+                                 s->is_latent ? latent_value_of : value_of,
                                  at,
                                  at->kept != NULL ? is_kept : NULL};
-    double expected[256];
+    double expected[512];
     for (uint32_t sequence = 0; sequence < sequences; sequence++) {
         for (uint32_t row = 0; row < s->chunk; row++) {
             for (uint32_t head = 0; head < s->q_heads; head++) {

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t chunk;
     kvant_dtype dtype;
     float outliers; /* factor of two K channels, a power of two */
+    int is_latent;  /* the recipe is one for latents: queries have v_dim channels more, in front */
 } kvant_scenario;
 
 typedef struct {

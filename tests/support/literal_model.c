@@ -17,7 +17,7 @@ double literal_attend(const literal_model *model, uint32_t sequence, uint32_t to
                       uint32_t q_head, double *weights, double *output)
 {
     const uint32_t kv_head = q_head / (model->q_heads / model->kv_heads);
-    double query[256];
+    double query[640];
     for (uint32_t c = 0; c < model->k_dim; c++) {
         query[c] = model->value(model->self, LITERAL_Q, sequence, token, q_head, c);
     }

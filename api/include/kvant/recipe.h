@@ -148,6 +148,7 @@ typedef struct kvant_recipe {
     double salient_share_v; /* of V, where it is not K's salient_share: tokens in the smaller share are
                                salient in both, those in the larger alone in one of them. 0: the same */
     kvant_stream_heads stream[KVANT_RECIPE_STREAMS]; /* all of them count */
+    uint32_t latent; /* 1: V holds latents, of which keys are a view too, and K the rotary keys (MLA) */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -155,7 +156,7 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0, {{0, 0, 0, 0}}}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0, {{0, 0, 0, 0}}, 0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -168,7 +169,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 nuq4 nuq2 intrinsic literal drop;
  *             groupings token head tok<n> chan<n> chan, where a codec has codes;
  *             transforms cst rot smooth. Of each class K and V are
- *             both f16, both dropped, or neither.
+ *             both f16, both dropped, or neither; with latent=1 K is f16 and V anything but dropped.
  *   window, period, sinks   tokens            salient   share, 0 .. 1, or K's/V's
  *   random, recent          shares of probe rows      newest    probe rows, at least
  *   norm      none causal probes              heads     all group
@@ -176,6 +177,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   score     attention range outliers locality of        k v kv
  *   percentile, blend       shares            budget    bits a value, at most 16
  *   stream    up to 8 of [LAYER[-LAYER]:]HEAD[-HEAD] or [LAYER[-LAYER]:]half, with ";" between
+ *   latent    0 or 1
  *
  * Numbers have a point whatever the locale. Without period= the full form takes 32. Where salient is 0,
  * a codec for salient tokens is dropped.
