@@ -71,6 +71,7 @@ static int plan_one(const plan_options *o, const recipe_entry *entry, kvant_cach
     desc.kv_heads = o->kv_heads;
     desc.k_dim = o->head_dim;
     desc.v_dim = o->value_dim;
+    desc.scale = desc.recipe.latent != 0 ? 1.0f : 0.0f; /* no bytes depend on it */
     desc.prefill_tokens = o->tokens;
     desc.decode_tokens = o->decode;
     *out_bytes = (kvant_cache_bytes)KVANT_CACHE_BYTES_INIT;

@@ -125,9 +125,11 @@ static void place_codes(kvant_layout *layout, kvant_placer *p, uint64_t *codes, 
         at->v_codes = kvant_take_words(p, elements * desc->v_dim * v_bits / 32u, v_count);
         /* tokens rounded up to 4 are padding */
         uint64_t spare = heads * (at->capacity - segment->tokens);
-        *k_count -= spare * desc->k_dim * k_bits / 32u;
-        *v_count -= spare * desc->v_dim * v_bits / 32u;
-        p->padding += spare * desc->k_dim * k_bits / 32u + spare * desc->v_dim * v_bits / 32u;
+        uint64_t words = spare * (desc->k_dim * k_bits + desc->v_dim * v_bits) / 32u;
+        uint64_t of_k = spare * desc->k_dim * k_bits / 32u;
+        *k_count -= of_k;
+        *v_count -= words - of_k;
+        p->padding += words;
     }
     if (layout->probe_capacity != 0) {
         layout->probe_rows = kvant_take_words(

@@ -95,6 +95,9 @@ static void full_forms_round_trip(void **state)
         "k=f16,v=f16,window=9,sinks=2,stream=0:1-2;3-5:0;half;7:half",
         "duo,stream=0;2;4;6;8;10;12;14",
         "zipcache,sinks=1,layers=0:duo,stream=65533",
+        "k=f16,v=int4/tok128/rot,latent=1,window=4",
+        "k=f16,v=f16,latent=1",
+        "mla,sinks=4",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         kvant_recipe recipe;
@@ -228,6 +231,17 @@ static void nonsense_is_refused(void **state)
         {"hybrid,blend=1", KVANT_ERROR_INVALID_ARGUMENT, "255/256"},
         {"hybrid,random=0,recent=0", KVANT_ERROR_INVALID_ARGUMENT, "probe"},
         {"f16,window=3", KVANT_ERROR_INVALID_ARGUMENT, "f16"},
+        {"mla,latent=2", KVANT_ERROR_UNKNOWN_RECIPE, "0 or 1"},
+        {"mla,latent=0", KVANT_ERROR_INVALID_ARGUMENT, "f16 in k and v"},
+        {"int4,latent=1", KVANT_ERROR_INVALID_ARGUMENT, "k=f16"},
+        {"mla,v=drop", KVANT_ERROR_INVALID_ARGUMENT, "dropped"},
+        {"mla,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "tok<n>"},
+        {"mla,v=int4/chan32", KVANT_ERROR_INVALID_ARGUMENT, "tok<n>"},
+        {"mla,v=int4/tok16", KVANT_ERROR_INVALID_ARGUMENT, "multiple of 32"},
+        {"k=f16+f16,v=int4+int8/token,latent=1,salient=0.5,random=0.1", KVANT_ERROR_INVALID_ARGUMENT,
+         "salient"},
+        {"mla,layers=0:f16", KVANT_ERROR_INVALID_ARGUMENT, "all layers"},
+        {"f16,layers=0:mla", KVANT_ERROR_INVALID_ARGUMENT, "all layers"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         kvant_recipe recipe;
