@@ -10,7 +10,7 @@
 #include "attention_latent_output.clh"
 #include "attention_latent_scores.clh"
 
-/* ---- 3. Weights: masked tokens are selected away, never multiplied ---- */
+/* 3. Weights: masked tokens are selected away, never multiplied */
 
 static void weigh(const kv_latent_split *s, __global kv_u32 *partials)
 {

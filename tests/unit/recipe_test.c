@@ -238,8 +238,8 @@ static void nonsense_is_refused(void **state)
         {"mla,v=int4/head", KVANT_ERROR_INVALID_ARGUMENT, "tok<n>"},
         {"mla,v=int4/chan32", KVANT_ERROR_INVALID_ARGUMENT, "tok<n>"},
         {"mla,v=int4/tok16", KVANT_ERROR_INVALID_ARGUMENT, "multiple of 32"},
-        {"k=f16+f16,v=int4+int8/token,latent=1,salient=0.5,random=0.1", KVANT_ERROR_INVALID_ARGUMENT,
-         "salient"},
+        {"k=f16+f16,v=int4+int8/token,latent=1,salient=0.5,random=0.1",
+         KVANT_ERROR_INVALID_ARGUMENT, "salient"},
         {"mla,layers=0:f16", KVANT_ERROR_INVALID_ARGUMENT, "all layers"},
         {"f16,layers=0:mla", KVANT_ERROR_INVALID_ARGUMENT, "all layers"},
     };

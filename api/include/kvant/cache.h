@@ -33,12 +33,14 @@ typedef struct kvant_cache_desc {
     uint32_t sequences;      /* B */
     uint32_t q_heads;        /* Hq, a multiple of kv_heads */
     uint32_t kv_heads;       /* Hk */
-    uint32_t k_dim;          /* a multiple of 8, 8 .. 256 */
-    uint32_t v_dim;          /* likewise; 0 means k_dim */
+    uint32_t k_dim;          /* a multiple of 8, 8 .. 256; with latent=1 of the rotary key, up to 128 */
+    uint32_t v_dim;          /* likewise; 0 means k_dim; with latent=1 of the latent: a multiple of 32 up
+                                to 256, of 64 up to 512 */
     uint32_t prefill_tokens; /* longest prompt, a sequence */
     uint32_t decode_tokens;  /* most tokens appended after it (or without it), a sequence */
     uint32_t max_queries;    /* query rows an attend, a sequence; 0 means 1 */
-    float scale;             /* of the softmax, 2^-20 .. 1024; 0 means 1/sqrt(k_dim) */
+    float scale;             /* of the softmax, 2^-20 .. 1024; 0 means 1/sqrt(k_dim), with latent=1
+                                nothing */
     kvant_non_finite non_finite;
 } kvant_cache_desc;
 
@@ -110,7 +112,8 @@ KVANT_API kvant_status kvant_cache_append(kvant_cache *cache, uint32_t layer, ui
  * Attention of the newest `queries` tokens of each of `sequences` sequences from `first_sequence` on,
  * over everything that the layer holds of them. Row r is the query of the token that is
  * queries - 1 - r before the newest, and sees the tokens up to itself.
- *   q, out  [sequence][query][q_head][dim], channel_stride 1; out f16 or f32
+ *   q, out  [sequence][query][q_head][dim], channel_stride 1; out f16 or f32. With latent=1 a query has
+ *           v_dim absorbed channels, then k_dim rotary ones
  *   lse     floats [sequence][q_head][query], or NULL
  * Errors: INVALID_STATE (a sequence has fewer tokens than queries), INVALID_ARGUMENT.
  */
