@@ -81,12 +81,11 @@ static void place_params(kvant_layout *layout, kvant_placer *p, uint64_t *parame
         if (at->v_codec == KVANT_CODEC_F16) {
             continue;
         }
-        at->v_params =
-            kvant_take_words(p,
-                             group_words(at->v_grouping, at->v_group_length, at->capacity,
-                                         layout->v_head_dim,
-                                         layout->is_latent ? layout->v_heads : heads),
-                             parameters);
+        at->v_params = kvant_take_words(p,
+                                        group_words(at->v_grouping, at->v_group_length,
+                                                    at->capacity, layout->v_head_dim,
+                                                    layout->is_latent ? layout->v_heads : heads),
+                                        parameters);
         if (kv_codec_is_learned((uint32_t)at->k_codec) != 0u ||
             kv_codec_is_learned((uint32_t)at->v_codec) != 0u) {
             at->levels = kvant_take_words(p, 2u * KV_CODEBOOK_WORDS, parameters);

@@ -67,11 +67,11 @@ typedef struct {
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     bool is_latent;     /* V holds latents, and queries have v_dim channels more */
     uint32_t v_heads;   /* heads that V is stored as: the KV heads, or the parts of a latent, */
-    uint32_t v_head_dim; /* and channels of one */
-    uint32_t maps;      /* class maps: 1, or one a KV head */
-    uint32_t alignment; /* tokens to which a prompt's event is rounded down */
-    uint32_t events;    /* compression events that a sequence can have, the prompt's included */
-    uint32_t window_limit;    /* tokens in the window when a period has to leave */
+    uint32_t v_head_dim;   /* and channels of one */
+    uint32_t maps;         /* class maps: 1, or one a KV head */
+    uint32_t alignment;    /* tokens to which a prompt's event is rounded down */
+    uint32_t events;       /* compression events that a sequence can have, the prompt's included */
+    uint32_t window_limit; /* tokens in the window when a period has to leave */
     uint32_t window_capacity; /* slots of the ring; 0: no window */
     uint32_t probe_capacity;  /* gathered probe queries of a decode period */
 

@@ -367,9 +367,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->probes_random == b->probes_random && a->probes_recent == b->probes_recent &&
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
            a->probes_newest == b->probes_newest && a->latent == b->latent &&
-           a->salient_share_v == b->salient_share_v &&
-           kvant_recipe_same_score(a, b) && kvant_recipe_same_layers(a, b) &&
-           kvant_recipe_same_stream(a, b);
+           a->salient_share_v == b->salient_share_v && kvant_recipe_same_score(a, b) &&
+           kvant_recipe_same_layers(a, b) && kvant_recipe_same_stream(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
