@@ -170,6 +170,25 @@ KV_FN kv_f32 kv_sums_of_chunks(const kv_f32 terms[KV_ROW_CHUNKS], kv_u32 length)
 
 /* What codes stand for: themselves. Those of 8 bits less 128, as signed bytes are multiplied. */
 struct kv_own_codes {
+    /* Up to 8 words of K in the row of words of `token`, which begins at `words`, from `column` on. */
+    template <kv_u32 BITS>
+    KV_FN void load_k(const kv_own_codes &, const kv_split &, const kv_u32 *words, kv_u32,
+                      kv_u32 column, kv_u32 count, kv_u32 out[8])
+    {
+        kv_load_words(words + column, count, out);
+    }
+
+    /* The word of V with `channel` for up to 8 times 4 tokens from `token` on; the first is at `words`. */
+    template <kv_u32 BITS>
+    KV_FN void load_v(const kv_own_codes &, const kv_split &s, const kv_u32 *words, kv_u32, kv_u32,
+                      kv_u32 count, kv_u32 out[8])
+    {
+#pragma unroll
+        for (kv_u32 i = 0u; i < 8u; i++) {
+            out[i] = i < count ? words[i * (s.v_dim / (8u / BITS))] : 0u;
+        }
+    }
+
     KV_FN kv_own_codes of(const kv_split &, kv_u32)
     {
         return {};

@@ -10,11 +10,13 @@
 /* What codes of less than 8 bits stand for: levels, less 128 as all bytes. */
 struct kv_level_lookup {
     kv_u32 words[KV_CODEBOOK_WORDS];
+    kv_u32 plane_bits; /* of codes in planes, which are read as 4-bit codes; else 0 */
 
     KV_FN kv_level_lookup of(const kv_split &s, kv_u32 is_value)
     {
         kv_u32 codec = s.segment[is_value != 0u ? KV_SEGMENT_V_CODEC : KV_SEGMENT_K_CODEC];
         kv_level_lookup how;
+        how.plane_bits = kv_has_planes(kv_codec_bits(codec)) != 0u ? kv_codec_bits(codec) : 0u;
 #pragma unroll
         for (kv_u32 i = 0u; i < KV_CODEBOOK_WORDS; i++) {
             how.words[i] =
@@ -23,6 +25,53 @@ struct kv_level_lookup {
                     : kv_codebook_word(codec, i);
         }
         return how;
+    }
+
+    /* What the word of 4-bit codes would be: column `column` of 4 channels in the 4 tokens of `token`,
+     * fields 2 `pair` and 2 `pair` + 1. `codes` are those of K or V. */
+    KV_FN kv_u32 pair_of(const kv_level_lookup &how, const kv_split &s, const kv_u32 *codes,
+                         kv_u32 dim, kv_u32 token, kv_u32 column, kv_u32 pair)
+    {
+        kv_u32 bits = how.plane_bits;
+        const kv_u32 *head = codes + s.kv_head * kv_code_words(s.segment[KV_SEGMENT_CAPACITY], dim, bits);
+        return kv_plane_pair(bits, head[kv_two_word(token, 4u * column, dim, bits)],
+                             head[kv_one_word(token, 4u * column, dim, bits)], column, pair);
+    }
+
+    template <kv_u32 BITS>
+    KV_FN void load_k(const kv_level_lookup &how, const kv_split &s, const kv_u32 *words,
+                      kv_u32 token, kv_u32 column, kv_u32 count, kv_u32 out[8])
+    {
+        if (BITS == 4 && how.plane_bits != 0u) {
+#pragma unroll
+            for (kv_u32 i = 0u; i < 8u; i++) {
+                out[i] = 0u;
+                if (i < count) {
+                    out[i] = pair_of(how, s, s.region + s.segment[KV_SEGMENT_K_CODES], s.k_dim, token,
+                                 column + i, token / 2u % 2u);
+                }
+            }
+        } else {
+            kv_own_codes::load_k<BITS>(kv_own_codes(), s, words, token, column, count, out);
+        }
+    }
+
+    template <kv_u32 BITS>
+    KV_FN void load_v(const kv_level_lookup &how, const kv_split &s, const kv_u32 *words,
+                      kv_u32 token, kv_u32 channel, kv_u32 count, kv_u32 out[8])
+    {
+        if (BITS == 4 && how.plane_bits != 0u) {
+#pragma unroll
+            for (kv_u32 i = 0u; i < 8u; i++) {
+                out[i] = 0u;
+                if (i < count) {
+                    out[i] = pair_of(how, s, s.region + s.segment[KV_SEGMENT_V_CODES], s.v_dim,
+                                 token + 4u * i, channel / 4u, channel / 2u % 2u);
+                }
+            }
+        } else {
+            kv_own_codes::load_v<BITS>(kv_own_codes(), s, words, token, channel, count, out);
+        }
     }
 
     template <kv_u32 BITS> KV_FN kv_i32 lanes(const kv_level_lookup &how, kv_u32 word, kv_u32 field)

@@ -108,12 +108,10 @@ KV_FN void kv_chunk_output(const kv_split &s, const kv_attention_shared &shared,
                           s.kv_head * kv_code_words(segment[KV_SEGMENT_CAPACITY], dim, BITS) +
                           kv_v_word(token, channel, dim, BITS);
     kv_u32 loaded[8];
-#pragma unroll
-    for (kv_u32 i = 0u; i < 8u; i++) {
-        loaded[i] = i < count ? words[i * (dim / (8u / BITS))] : 0u;
-    }
+    const CODES how = CODES::of(s, 1u);
+    CODES::template load_v<BITS>(how, s, words, token, channel, count, loaded);
     kv_i32 dots[ROWS][8u / BITS];
-    kv_chunk_dots<BITS, ROWS>(CODES::of(s, 1u), loaded, count,
+    kv_chunk_dots<BITS, ROWS>(how, loaded, count,
                               &shared.operands[row * KV_SPLIT_TOKENS + chunk * KV_CHUNK],
                               KV_SPLIT_TOKENS, dots);
 
@@ -224,7 +222,7 @@ KV_FN void kv_output_quantized(HOW &how, const kv_split &s, kv_attention_shared 
         __syncthreads();
         if (bits == 2u) {
             HOW::template output<2u>(how, s, shared, channel, channels);
-        } else if (bits == 4u) {
+        } else if (bits < 8u) {
             HOW::template output<4u>(how, s, shared, channel, channels);
         } else {
             HOW::template output<8u>(how, s, shared, channel, channels);

@@ -230,7 +230,7 @@ KV_FN void kv_add_group(const kv_attention_shared &shared, const kv_scoring &sco
  * row's place in shared memory, `words` the tokens' row of code words. */
 template <kv_u32 BITS, kv_u32 ROWS, class CODES>
 KV_FN void kv_add_chunks(const kv_split &s, const kv_attention_shared &shared,
-                         const kv_scoring &scoring, const kv_u32 *words, kv_u32 line,
+                         const kv_scoring &scoring, const kv_u32 *words, kv_u32 token, kv_u32 line,
                          kv_u32 channel, kv_u32 end, kv_f32 sums[ROWS][8u / BITS])
 {
 #pragma unroll 1
@@ -238,8 +238,9 @@ KV_FN void kv_add_chunks(const kv_split &s, const kv_attention_shared &shared,
         kv_u32 count = kv_min_u32(scoring.chunk, end - chunk) / 4u;
         kv_u32 loaded[8];
         kv_i32 dots[ROWS][8u / BITS];
-        kv_load_words(words + chunk / 4u, count, loaded);
-        kv_chunk_dots<BITS, ROWS>(CODES::of(s, 0u), loaded, count, &shared.operands[line * s.k_dim + chunk], s.k_dim,
+        const CODES how = CODES::of(s, 0u);
+        CODES::template load_k<BITS>(how, s, words, token, chunk / 4u, count, loaded);
+        kv_chunk_dots<BITS, ROWS>(how, loaded, count, &shared.operands[line * s.k_dim + chunk], s.k_dim,
                                   dots);
 #pragma unroll
         for (kv_u32 r = 0u; r < ROWS; r++) {
@@ -276,7 +277,7 @@ KV_FN void kv_score_tokens(const kv_split &s, kv_attention_shared &shared,
             sums[r][i % (8u / BITS)] =
                 scoring.is_channelwise != 0u ? shared.offsets[(line + r) * scoring.line] : 0.0f;
         }
-        kv_add_chunks<BITS, ROWS, CODES>(s, shared, scoring, words, line, channel, end, sums);
+        kv_add_chunks<BITS, ROWS, CODES>(s, shared, scoring, words, token, line, channel, end, sums);
         if (scoring.is_channelwise == 0u) {
             kv_add_group<BITS, ROWS>(shared, scoring, parameters, row, group, sums, scores);
             continue;
@@ -360,7 +361,7 @@ KV_FN void kv_score_quantized(const kv_split &s, kv_attention_shared &shared)
             first = first < s.first ? s.first : first;
             if (bits == 2u) {
                 HOW::template score_block<2u>(s, shared, scoring, lanes, team, first, end);
-            } else if (bits == 4u) {
+            } else if (bits < 8u) {
                 HOW::template score_block<4u>(s, shared, scoring, lanes, team, first, end);
             } else {
                 HOW::template score_block<8u>(s, shared, scoring, lanes, team, first, end);

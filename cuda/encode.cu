@@ -8,6 +8,7 @@
 #include "encode.cuh"
 
 struct kv_range_codes {
+    static constexpr bool HAS_PLANES = false;
     /* 3. Code */
     KV_FN kv_u32 code_of(const kv_range_codes &, const kv_quantize_params &p, kv_f32 x,
                          const kv_known_parameters &known)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What encode and encode_codebook share. They differ in the code of a value:
- * CODES::code_of(how, p, x, known).
+ * CODES::code_of(how, p, x, known); and CODES::HAS_PLANES says whether codes may lie in planes.
  *
  * Groups along a channel: a lane takes 8 channels of a group, or of a tile of 4 tokens. Groups along a
  * token: the lanes of a block take a tile of 4 tokens of some heads, 8 channels each.
@@ -79,6 +79,26 @@ KV_FN void kv_store_tile(const kv_u32 (*codes)[KV_OCTET], kv_u32 is_value, kv_u3
     }
 }
 
+/* 4. Store a tile of codes in planes, whose first token and channel in the head are these. */
+KV_FN void kv_store_planes(const kv_u32 (*codes)[KV_OCTET], kv_u32 is_value, kv_u32 bits,
+                           kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 *head_codes)
+{
+    kv_u32 two[2] = {0u, 0u};
+    kv_u32 one = 0u;
+#pragma unroll
+    for (kv_u32 n = 0u; n < KV_TILE * KV_OCTET; n++) {
+        kv_u32 t = n / KV_OCTET;
+        kv_u32 i = n % KV_OCTET;
+        two[i / 4u] |= (codes[t][i] & 3u) << kv_code_shift(is_value, t, i, 2u);
+        one |= (codes[t][i] >> (bits - 1u)) << kv_one_shift(is_value, t, i);
+    }
+    if (bits == 3u) {
+        head_codes[kv_two_word(token, channel, dim, bits)] = two[0];
+        head_codes[kv_two_word(token, channel + 4u, dim, bits)] = two[1];
+    }
+    head_codes[kv_one_word(token, channel, dim, bits)] = one;
+}
+
 /* The codes of 8 channels in the tile of tokens first .. first + 3 of the event, as far as there are.
  * `known` are the parameters of the channels, or where is_channelwise is 0 those of the tokens. */
 template <class CODES>
@@ -106,9 +126,13 @@ KV_FN void kv_encode_tile(const CODES &how, const kv_quantize_params &p, const k
                 CODES::code_of(how, p, x.of[i], is_channelwise != 0u ? known[i] : known[t]);
         }
     }
-    kv_u32 word = kv_code_word(p.is_value, p.token + first, channel, p.dim, bits);
+    kv_u32 *head_codes = &store[p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits)];
+    if (CODES::HAS_PLANES && kv_has_planes(bits) != 0u) {
+        kv_store_planes(codes, p.is_value, bits, p.token + first, channel, p.dim, head_codes);
+        return;
+    }
     kv_store_tile(codes, p.is_value, bits, p.dim / 4u,
-                  &store[p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits) + word]);
+                  &head_codes[kv_code_word(p.is_value, p.token + first, channel, p.dim, bits)]);
 }
 
 /* ---- groups along a channel ---- */

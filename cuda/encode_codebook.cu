@@ -6,6 +6,7 @@
 #include "encode.cuh"
 
 struct kv_level_codes {
+    static constexpr bool HAS_PLANES = true;
     kv_u32 levels[KV_CODEBOOK_WORDS];
 
     /* 3. Code */

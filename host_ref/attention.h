@@ -39,6 +39,22 @@ static kv_u32 factor_of(const kv_split *s, const kv_u32 *levels, kv_u32 code, kv
                : code;
 }
 
+/* A code of K or V, whose first word is at `codes`. */
+static kv_u32 stored_code(const kv_split *s, kv_u32 is_value, kv_u32 codes, kv_u32 dim,
+                          kv_u32 token, kv_u32 channel, kv_u32 bits)
+{
+    const kv_u32 *words =
+        &s->region[codes + s->kv_head * kv_code_words(s->segment[KV_SEGMENT_CAPACITY], dim, bits)];
+    if (kv_has_planes(bits) != 0u) {
+        return kv_plane_code(is_value, token, channel, bits,
+                             words[kv_two_word(token, channel, dim, bits)],
+                             words[kv_one_word(token, channel, dim, bits)]);
+    }
+    return (words[kv_code_word(is_value, token, channel, dim, bits)] >>
+            kv_code_shift(is_value, token, channel, bits)) &
+           ((1u << bits) - 1u);
+}
+
 static kv_u32 token_is_visible(const kv_split *s, kv_u32 token)
 {
     const kv_u32 *segment = s->segment;
@@ -96,11 +112,8 @@ static void f16_output(const kv_split *s, const kv_f32 *weights, kv_f32 *output)
 
 static kv_u32 k_code(const kv_split *s, kv_u32 token, kv_u32 channel, kv_u32 bits)
 {
-    kv_u32 dim = s->p->k_dim;
-    kv_u32 head_words = kv_code_words(s->segment[KV_SEGMENT_CAPACITY], dim, bits);
-    kv_u32 word = s->region[s->segment[KV_SEGMENT_K_CODES] + s->kv_head * head_words +
-                            kv_k_word(token, channel, dim, bits)];
-    kv_u32 code = (word >> kv_k_shift(token, channel, bits)) & ((1u << bits) - 1u);
+    kv_u32 code =
+        stored_code(s, 0u, s->segment[KV_SEGMENT_K_CODES], s->p->k_dim, token, channel, bits);
     return factor_of(s, s->k_levels, code, bits);
 }
 
@@ -203,11 +216,8 @@ static void tokenwise_scores(const kv_split *s, const kv_f32 *query, kv_u32 bits
 
 static kv_u32 v_code(const kv_split *s, kv_u32 token, kv_u32 channel, kv_u32 bits)
 {
-    kv_u32 dim = s->p->v_dim;
-    kv_u32 head_words = kv_code_words(s->segment[KV_SEGMENT_CAPACITY], dim, bits);
-    kv_u32 word = s->region[s->segment[KV_SEGMENT_V_CODES] + s->kv_head * head_words +
-                            kv_v_word(token, channel, dim, bits)];
-    kv_u32 code = (word >> kv_v_shift(token, channel, bits)) & ((1u << bits) - 1u);
+    kv_u32 code =
+        stored_code(s, 1u, s->segment[KV_SEGMENT_V_CODES], s->p->v_dim, token, channel, bits);
     return factor_of(s, s->v_levels, code, bits);
 }
 

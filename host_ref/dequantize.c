@@ -15,9 +15,16 @@ static kv_f32 value_of(const kv_dequantize_params *p, const kv_u32 *store, kv_u3
     }
     kv_u32 bits = kv_codec_bits(p->codec);
     kv_u32 head_offset = p->codes_offset + head * kv_code_words(p->capacity, p->dim, bits);
-    kv_u32 word = store[head_offset + kv_code_word(p->is_value, token, channel, p->dim, bits)];
-    kv_u32 shift = kv_code_shift(p->is_value, token, channel, bits);
-    kv_u32 code = (word >> shift) & ((1u << bits) - 1u);
+    kv_u32 code;
+    if (kv_has_planes(bits) != 0u) {
+        kv_u32 two = store[head_offset + kv_two_word(token, channel, p->dim, bits)];
+        kv_u32 one = store[head_offset + kv_one_word(token, channel, p->dim, bits)];
+        code = kv_plane_code(p->is_value, token, channel, bits, two, one);
+    } else {
+        kv_u32 word = store[head_offset + kv_code_word(p->is_value, token, channel, p->dim, bits)];
+        kv_u32 shift = kv_code_shift(p->is_value, token, channel, bits);
+        code = (word >> shift) & ((1u << bits) - 1u);
+    }
     if (kv_codec_has_codebook(p->codec) != 0u) {
         kv_u32 levels = kv_codec_is_learned(p->codec) != 0u ? store[p->levels_offset + code / 4u]
                                                             : kv_codebook_word(p->codec, code / 4u);

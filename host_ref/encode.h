@@ -76,12 +76,36 @@ static kv_u32 code_of(const kv_quantize_params *p, const kv_u32 *source, const k
     return code_of_value(p, store, x, store[param_place(p, head, token, channel)]);
 }
 
+/* Codes of 1 or 3 bits of 4 tokens and 8 channels: the words of both planes. */
+static void encode_planes(const kv_quantize_params *p, const kv_u32 *source, kv_u32 *store,
+                          kv_u32 head, kv_u32 token, kv_u32 channel)
+{
+    kv_u32 bits = kv_codec_bits(p->codec);
+    kv_u32 two[2] = {0u, 0u};
+    kv_u32 one = 0u;
+    for (kv_u32 i = 0; i < 4u && token + i < p->tokens; i++) {
+        for (kv_u32 j = 0; j < 8u; j++) {
+            kv_u32 code = code_of(p, source, store, token + i, head, channel + j);
+            two[j / 4u] |= (code & 3u) << kv_code_shift(p->is_value, i, j, 2u);
+            one |= (code >> (bits - 1u)) << kv_one_shift(p->is_value, i, j);
+        }
+    }
+    /* 4. Store */
+    kv_u32 *codes = &store[p->codes_offset + head * kv_code_words(p->capacity, p->dim, bits)];
+    kv_u32 segment_token = p->token + token;
+    for (kv_u32 i = 0; i < 2u && bits == 3u; i++) {
+        codes[kv_two_word(segment_token, channel + 4u * i, p->dim, bits)] = two[i];
+    }
+    codes[kv_one_word(segment_token, channel, p->dim, bits)] = one;
+}
+
 static void encode_event(const kv_quantize_params *p, const kv_u32 *source, kv_u32 *store)
 {
     kv_u32 bits = kv_codec_bits(p->codec);
+    kv_u32 has_planes = kv_has_planes(bits);
     kv_u32 fields = kv_fields(bits);
-    kv_u32 tokens_per_word = p->is_value != 0u ? 4u : fields;
-    kv_u32 channels_per_word = p->is_value != 0u ? fields : 4u;
+    kv_u32 tokens_per_word = p->is_value != 0u || has_planes != 0u ? 4u : fields;
+    kv_u32 channels_per_word = has_planes != 0u ? 8u : p->is_value != 0u ? fields : 4u;
     kv_u32 event_capacity = (p->tokens + 3u) / 4u * 4u;
     kv_u32 head_words = kv_code_words(p->capacity, p->dim, bits);
 
@@ -91,6 +115,10 @@ static void encode_event(const kv_quantize_params *p, const kv_u32 *source, kv_u
     for (kv_u32 head = 0; head < p->heads; head++) {
         for (kv_u32 token = 0; token < event_capacity; token += tokens_per_word) {
             for (kv_u32 channel = 0; channel < p->dim; channel += channels_per_word) {
+                if (has_planes != 0u) {
+                    encode_planes(p, source, store, head, token, channel);
+                    continue;
+                }
                 kv_u32 word = 0;
                 for (kv_u32 i = 0; i < tokens_per_word && token + i < p->tokens; i++) {
                     for (kv_u32 j = 0; j < channels_per_word; j++) {

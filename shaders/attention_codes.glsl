@@ -37,6 +37,28 @@ void NAMED(add_products)(kv_u32 word, kv_u32 number, kv_u32 at, kv_u32 stride)
     }
 }
 
+/* The word of K in row `row` of words of the split, column `quad` + n; those of a chunk begin at `keys`. */
+kv_u32 NAMED(k_word)(kv_u32 keys, kv_u32 row, kv_u32 quad, kv_u32 n)
+{
+#ifdef KV_CODEBOOKS
+    if (BITS == 4u && plane_bits != 0u) {
+        return plane_pair(k.codes, k.dim, plane_bits, (first / FIELDS + row) / 2u, quad + n, row % 2u);
+    }
+#endif
+    return store[keys + row * (k.dim / 4u) + n];
+}
+
+/* The word of V in row `row` of words of the split, which is row n of a chunk that begins at `values`. */
+kv_u32 NAMED(v_word)(kv_u32 values, kv_u32 row, kv_u32 n, kv_u32 column)
+{
+#ifdef KV_CODEBOOKS
+    if (BITS == 4u && plane_bits != 0u) {
+        return plane_pair(v.codes, v.dim, plane_bits, first / 4u + row, column / 2u, column % 2u);
+    }
+#endif
+    return store[values + n * (v.dim / FIELDS) + column];
+}
+
 /* One chunk of K: channels 4 * quad .. 4 * (quad + words) - 1 of the words [first_group, end_group)
  * along the tokens of the split. Adds dot * steps[slot * step_stride + step] to the scores
  * or, for the first chunk of a sum, to its base. With several blocks of tokens at hand each has
@@ -45,8 +67,7 @@ void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u3
                         kv_u32 first_block, kv_u32 block, kv_u32 step, kv_u32 step_stride,
                         bool is_first, bool has_base)
 {
-    kv_u32 row_words = k.dim / 4u;
-    kv_u32 keys = k.codes + first / FIELDS * row_words + quad;
+    kv_u32 keys = k.codes + first / FIELDS * (k.dim / 4u) + quad;
     for (kv_u32 base = first_group; base < end_group; base += KV_LANES * NAMED(words_of_lane)) {
         if (is_wide) {
             barrier();
@@ -54,7 +75,7 @@ void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u3
             {
                 if (base + i / 8u < end_group && i % 8u < words) {
                     stage[i / 8u * 9u + i % 8u] =
-                        store[keys + (base + i / 8u) * row_words + i % 8u];
+                        NAMED(k_word)(keys, base + i / 8u, quad, i % 8u);
                 }
             }
             barrier();
@@ -68,7 +89,7 @@ void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u3
             for (kv_u32 n = 0u; n < words; n++) {
                 for (kv_u32 i = 0u; i < NAMED(words_of_lane); i++) {
                     kv_u32 word = is_wide ? stage[KV_LANE * 9u + n]
-                                          : store[keys + (group + i) * row_words + n];
+                                          : NAMED(k_word)(keys, group + i, quad, n);
                     NAMED(add_products)(word, i, (slot + row0) * QUADS + quad + n, QUADS);
                 }
             }
@@ -96,8 +117,7 @@ void NAMED(score_chunk)(kv_u32 first_group, kv_u32 end_group, kv_u32 quad, kv_u3
 void NAMED(sum_chunk)(kv_u32 chunk, kv_u32 quads, kv_u32 first_column, kv_u32 end_column,
                       kv_u32 columns_of_group, kv_u32 first_slot, kv_u32 params, bool is_tokenwise)
 {
-    kv_u32 row_words = v.dim / FIELDS;
-    kv_u32 values = v.codes + (first + chunk) / 4u * row_words;
+    kv_u32 values = v.codes + (first + chunk) / 4u * (v.dim / FIELDS);
     for (kv_u32 column = first_column + KV_LANE * NAMED(words_of_lane); column < end_column;
          column += KV_LANES * NAMED(words_of_lane)) {
         kv_u32 slot =
@@ -106,8 +126,8 @@ void NAMED(sum_chunk)(kv_u32 chunk, kv_u32 quads, kv_u32 first_column, kv_u32 en
             NAMED(clear_dots)();
             for (kv_u32 quad = 0u; quad < quads; quad++) {
                 for (kv_u32 i = 0u; i < NAMED(words_of_lane); i++) {
-                    NAMED(add_products)(store[values + quad * row_words + column + i], i,
-                                        (slot + row0) * 8u + quad, 8u);
+                    NAMED(add_products)(NAMED(v_word)(values, chunk / 4u + quad, quad, column + i),
+                                        i, (slot + row0) * 8u + quad, 8u);
                 }
             }
             for (kv_u32 i = 0u; i < NAMED(codes_of_lane); i++) {

@@ -34,10 +34,20 @@ shared kv_i32 int_sums[256];
 
 #ifdef KV_CODEBOOKS
 uvec4 levels; /* of K while scores are made, then of V */
+kv_u32 plane_bits; /* of their codes in planes, which are read as 4-bit codes; else 0 */
+
+/* What the word of 4-bit codes would be: column `column` of 4 channels in 4 tokens from row `row` on of a
+ * head's planes at `codes`, fields 2 `pair` and 2 `pair` + 1. */
+kv_u32 plane_pair(kv_u32 codes, kv_u32 dim, kv_u32 bits, kv_u32 row, kv_u32 column, kv_u32 pair)
+{
+    return kv_plane_pair(bits, store[codes + kv_two_word(4u * row, 4u * column, dim, bits)],
+                         store[codes + kv_one_word(4u * row, 4u * column, dim, bits)], column, pair);
+}
 
 /* The codebook of K or V, whose words begin at word `first` of the segment's. */
 void load_levels(side s, kv_u32 first)
 {
+    plane_bits = kv_has_planes(kv_codec_bits(s.codec)) != 0u ? kv_codec_bits(s.codec) : 0u;
     for (kv_u32 i = 0u; i < KV_CODEBOOK_WORDS; i++) {
         levels[i] = kv_codec_is_learned(s.codec) != 0u ? store[s.levels + first + i]
                                                        : kv_codebook_word(s.codec, i);

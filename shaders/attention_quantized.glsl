@@ -12,7 +12,7 @@ void score_chunk(kv_u32 start, kv_u32 end, kv_u32 channel, kv_u32 length, kv_u32
     if (bits == 2u) {
         score_chunk_2(start / 4u, end / 4u, channel / 4u, length / 4u, first_block, block, step,
                       step_stride, is_first, has_base);
-    } else if (bits == 4u) {
+    } else if (bits < 8u) {
         score_chunk_4(start / 2u, end / 2u, channel / 4u, length / 4u, first_block, block, step,
                       step_stride, is_first, has_base);
     } else {
@@ -103,7 +103,7 @@ void sum_chunk(kv_u32 chunk, kv_u32 channel, kv_u32 end, kv_u32 length, kv_u32 s
     kv_u32 quads = kv_min_u32(KV_CHUNK, count - chunk) / 4u;
     if (bits == 2u) {
         sum_chunk_2(chunk, quads, channel / 4u, end / 4u, length / 4u, slot, params, is_tokenwise);
-    } else if (bits == 4u) {
+    } else if (bits < 8u) {
         sum_chunk_4(chunk, quads, channel / 2u, end / 2u, length / 2u, slot, params, is_tokenwise);
     } else {
         sum_chunk_8(chunk, quads, channel, end, length, slot, params, is_tokenwise);

@@ -119,6 +119,27 @@ void store_tile(codes_of_tile codes, kv_u32 bits, kv_u32 at)
     }
 }
 
+#ifdef KV_CODEBOOKS
+/* 4. Store a tile of codes in planes, whose first token and channel in the head at `codes_at` are these. */
+void store_planes(codes_of_tile codes, kv_u32 bits, kv_u32 token, kv_u32 channel, kv_u32 codes_at)
+{
+    kv_u32 two[2] = kv_u32[2](0u, 0u);
+    kv_u32 one = 0u;
+    for (kv_u32 t = 0u; t < TILE; t++) {
+        for (kv_u32 i = 0u; i < KV_COLUMN; i++) {
+            kv_u32 code = (i & 1u) != 0u ? codes.odd[t][i / 2u] : codes.even[t][i / 2u];
+            two[i / 4u] |= (code & 3u) << kv_code_shift(p.is_value, t, i, 2u);
+            one |= (code >> (bits - 1u)) << kv_one_shift(p.is_value, t, i);
+        }
+    }
+    if (bits == 3u) {
+        store[codes_at + kv_two_word(token, channel, p.dim, bits)] = two[0];
+        store[codes_at + kv_two_word(token, channel + 4u, p.dim, bits)] = two[1];
+    }
+    store[codes_at + kv_one_word(token, channel, p.dim, bits)] = one;
+}
+#endif
+
 /* The codes of 8 channels in a tile of up to 4 tokens of the event. */
 void encode_tile(kv_u32 is_plain, kv_u32 head, kv_u32 first, kv_u32 channel, kv_u32 tokens,
                  kv_column factors, kv_column minima[TILE], kv_column inverses[TILE])
@@ -138,9 +159,15 @@ void encode_tile(kv_u32 is_plain, kv_u32 head, kv_u32 first, kv_u32 channel, kv_
         codes.even[t] = t < tokens ? even : uvec4(0u);
         codes.odd[t] = t < tokens ? odd : uvec4(0u);
     }
+    kv_u32 codes_at = p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits);
+#ifdef KV_CODEBOOKS
+    if (kv_has_planes(bits) != 0u) {
+        store_planes(codes, bits, p.token + first, channel, codes_at);
+        return;
+    }
+#endif
     store_tile(codes, bits,
-               p.codes_offset + head * kv_code_words(p.capacity, p.dim, bits) +
-                   kv_code_word(p.is_value, p.token + first, channel, p.dim, bits));
+               codes_at + kv_code_word(p.is_value, p.token + first, channel, p.dim, bits));
 }
 
 /* ---- groups along a channel ---- */

@@ -15,20 +15,28 @@
 #define PERIOD_NOT_GIVEN UINT32_MAX
 
 static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
+                                           {"int1", KVANT_CODEC_INT1},
                                            {"int2", KVANT_CODEC_INT2},
+                                           {"int3", KVANT_CODEC_INT3},
                                            {"int4", KVANT_CODEC_INT4},
                                            {"int8", KVANT_CODEC_INT8},
                                            {"int8s", KVANT_CODEC_INT8_SYMMETRIC},
+                                           {"nf2", KVANT_CODEC_NF2},
+                                           {"nf3", KVANT_CODEC_NF3},
                                            {"nf4", KVANT_CODEC_NF4},
                                            {"fp4", KVANT_CODEC_FP4},
                                            {"mxfp4", KVANT_CODEC_MXFP4},
                                            {"nvfp4", KVANT_CODEC_NVFP4},
                                            {"nuq4", KVANT_CODEC_NUQ4},
+                                           {"nuq3", KVANT_CODEC_NUQ3},
                                            {"nuq2", KVANT_CODEC_NUQ2},
                                            {"intrinsic", KVANT_CODEC_INTRINSIC},
                                            {"literal", KVANT_CODEC_INTRINSIC_LITERAL},
                                            {"drop", KVANT_CODEC_DROP},
                                            {NULL, 0}};
+#define CODECS                                                                                     \
+    "f16, int1, int2, int3, int4, int8, int8s, nf2, nf3, nf4, fp4, mxfp4, nvfp4, nuq4, nuq3, "     \
+    "nuq2, intrinsic, literal or drop"
 static const kvant_recipe_word transforms[] = {{"cst", KVANT_TRANSFORM_CST},
                                                {"rot", KVANT_TRANSFORM_ROTATE},
                                                {"smooth", KVANT_TRANSFORM_SMOOTH},
@@ -121,17 +129,13 @@ static kvant_status parse_rule(const cursor *c, size_t offset, const char *value
 
     int codec;
     if (!kvant_recipe_look_up(codecs, buffer, &codec)) {
-        return expected(c, offset,
-                        "a codec: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4, "
-                        "nvfp4, nuq4, nuq2, intrinsic, literal or drop");
+        return expected(c, offset, "a codec: " CODECS);
     }
     rule.regular = (kvant_codec)codec;
     if (salient != NULL) {
         if (!kvant_recipe_look_up(codecs, salient, &codec)) {
-            return expected(
-                c, offset + (size_t)(salient - buffer),
-                "a codec for salient tokens: f16, int2, int4, int8, int8s, nf4, fp4, mxfp4, "
-                "nvfp4, nuq4, nuq2, intrinsic, literal or drop");
+            return expected(c, offset + (size_t)(salient - buffer),
+                            "a codec for salient tokens: " CODECS);
         }
         rule.salient = (kvant_codec)codec;
     }

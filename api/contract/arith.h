@@ -329,12 +329,14 @@ KV_FN kv_f32 kv_param_minimum(kv_u32 word, kv_u32 is_symmetric)
 /* The largest code of a codec of that many bits, and its reciprocal rounded to nearest. */
 KV_FN kv_f32 kv_qmax(kv_u32 bits)
 {
-    return bits == 2u ? 3.0f : bits == 4u ? 15.0f : 255.0f;
+    return KV_F32(KV_I32((1u << bits) - 1u));
 }
 
 KV_FN kv_f32 kv_reciprocal_of_qmax(kv_u32 bits)
 {
-    return bits == 2u   ? 0.3333333432674407958984375f
+    return bits == 1u   ? 1.0f
+           : bits == 2u ? 0.3333333432674407958984375f
+           : bits == 3u ? 0.14285714924335479736328125f
            : bits == 4u ? 0.066666670143604278564453125f
                         : 3.921568859368562698364257812e-3f;
 }
@@ -350,8 +352,9 @@ KV_FN kv_u32 kv_asymmetric_param(kv_f32 low, kv_f32 high, kv_f32 reciprocal_of_q
 /* What the largest magnitude of a symmetric group is multiplied by: 1 / its largest level. */
 KV_FN kv_f32 kv_reciprocal_of_top(kv_u32 codec)
 {
-    return codec >= KV_CODEC_FP4 ? 0.010416666977107524871826171875f /* 1/96 */
-                                 : 7.87401571869850159e-3f;          /* 1/127 */
+    return codec >= KV_CODEC_FP4 && codec <= KV_CODEC_NVFP4
+               ? 0.010416666977107524871826171875f /* 1/96 */
+               : 7.87401571869850159e-3f;          /* 1/127 */
 }
 
 /* The scale of a symmetric group whose largest magnitude is that. Those of MXFP4 are E8M0: 2 to the
@@ -382,7 +385,7 @@ KV_FN kv_u32 kv_symmetric_param(kv_u32 codec, kv_f32 low, kv_f32 high)
 /* The range of a group is that of codes of so many bits; levels are bytes. */
 KV_FN kv_u32 kv_range_bits(kv_u32 codec)
 {
-    return kv_codec_has_codebook(codec) != 0u ? 8u : kv_codec_bits(codec);
+    return codec >= KV_CODEC_NF4 ? 8u : kv_codec_bits(codec);
 }
 
 /* The stored word of a group with those extrema. */

@@ -20,7 +20,8 @@
  * their own levels.
  *   NF4   127 times the quantiles of QLoRA's NormalFloat, rounded: off by 0.37 % of the largest at most
  *   E2M1  16 times 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, exact; -6 has two codes, so that 0
- *         is an even one and ties, which go to even codes, go to even mantissas */
+ *         is an even one and ties, which go to even codes, go to even mantissas
+ *   Lloyd-Max  127 times the centroids for a normal distribution over the largest of them, rounded */
 KV_FN kv_u32 kv_codebook_word(kv_u32 codec, kv_u32 i)
 {
     if (codec == KV_CODEC_NF4) {
@@ -29,7 +30,27 @@ KV_FN kv_u32 kv_codebook_word(kv_u32 codec, kv_u32 i)
                : i == 2u ? 0xab9f948au  /* 10 20 31 43 */
                          : 0xffdcc7b8u; /* 56 71 92 127 */
     }
-    if (kv_codec_has_codebook(codec) != 0u) {
+    if (codec == KV_CODEC_LLOYD4) {
+        return i == 0u   ? 0x46352001u  /* -127 -96 -75 -58 */
+               : i == 1u ? 0x7a6e6154u  /* -44 -31 -18 -6 */
+               : i == 2u ? 0xac9f9286u  /* 6 18 31 44 */
+                         : 0xffe0cbbau; /* 58 75 96 127 */
+    }
+    if (codec == KV_CODEC_NF3) {
+        return i == 0u ? 0x80644301u  /* -127 -61 -28 0 */
+                       : 0xffc7ab94u; /* 20 43 71 127 */
+    }
+    if (codec == KV_CODEC_LLOYD3) {
+        return i == 0u ? 0x72533101u  /* -127 -79 -45 -14 */
+                       : 0xffcfad8eu; /* 14 45 79 127 */
+    }
+    if (codec == KV_CODEC_NF2) {
+        return 0xffab8001u; /* -127 0 43 127 */
+    }
+    if (codec == KV_CODEC_LLOYD2) {
+        return 0xffa65a01u; /* -127 -38 38 127 */
+    }
+    if (codec >= KV_CODEC_FP4 && codec <= KV_CODEC_NVFP4) {
         return i == 0u   ? 0x50402020u  /* -96 -96 -64 -48 */
                : i == 1u ? 0x78706860u  /* -32 -24 -16 -8 */
                : i == 2u ? 0x98908880u  /* 0 8 16 24 */

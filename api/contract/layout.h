@@ -8,7 +8,8 @@
  * mask give four operands in the four byte lanes:
  *   K  byte lane = channel (4 adjacent), field within the byte = token   (K sums over channels)
  *   V  byte lane = token (4 adjacent),  field within the byte = channel  (V sums over tokens)
- * int2 has 4 fields of 2 bits in a byte, int4 has 2 of 4 bits, int8 has 1.
+ * int2 has 4 fields of 2 bits in a byte, int4 has 2 of 4 bits, int8 has 1. Codes of 3 bits lie in two
+ * planes: words as int2 has them, then words of the third bits; codes of 1 bit in the second plane alone.
  */
 #ifndef KVANT_CONTRACT_LAYOUT_H
 #define KVANT_CONTRACT_LAYOUT_H
@@ -52,11 +53,13 @@
 #define KV_CODEC_NONE 0u
 #define KV_CODEC_F16 1u
 #define KV_CODEC_INT2 2u
+#define KV_CODEC_INT3 3u
 #define KV_CODEC_INT4 4u
 #define KV_CODEC_INT8 8u
 #define KV_CODEC_INT8_SYMMETRIC 9u
-/* Codes of these are numbers of levels in a codebook of 16 or 4 (codebook.h). The first four have
- * a scale alone; the others a scale and a minimum, and levels that are learned from each segment. */
+#define KV_CODEC_INT1 11u
+/* Codes of these are numbers of levels in a codebook of 16, 8 or 4 (codebook.h). Some have a scale
+ * alone; the others a scale and a minimum, and levels that are learned from each segment. */
 #define KV_CODEC_NF4 16u               /* NormalFloat */
 #define KV_CODEC_FP4 17u               /* E2M1 */
 #define KV_CODEC_MXFP4 18u             /* E2M1, scales are powers of two */
@@ -65,6 +68,12 @@
 #define KV_CODEC_NUQ2 21u              /* 4 levels by k-means */
 #define KV_CODEC_INTRINSIC 22u         /* 4 levels: the extremes and two modes */
 #define KV_CODEC_INTRINSIC_LITERAL 23u /* the same, each code for the interval above its level */
+#define KV_CODEC_NF2 24u               /* NormalFloat of 4 levels */
+#define KV_CODEC_LLOYD2 25u            /* Lloyd-Max for a normal distribution, 4 levels */
+#define KV_CODEC_NF3 26u               /* NormalFloat of 8 levels */
+#define KV_CODEC_LLOYD3 27u            /* Lloyd-Max, 8 levels */
+#define KV_CODEC_NUQ3 28u              /* 8 levels by k-means */
+#define KV_CODEC_LLOYD4 29u            /* Lloyd-Max, 16 levels */
 
 /* ---- groupings: which numbers share a parameter word ---- */
 #define KV_GROUP_TOKEN 0u           /* a token, all heads */
@@ -111,32 +120,56 @@
 /* Bits of a code; never 0, whatever the table says. */
 KV_FN kv_u32 kv_codec_bits(kv_u32 codec)
 {
-    return codec == KV_CODEC_F16    ? 16u
-           : codec == KV_CODEC_INT2 ? 2u
-           : codec == KV_CODEC_INT4 ? 4u
-           : codec >= KV_CODEC_NUQ2 ? 2u
-           : codec >= KV_CODEC_NF4  ? 4u
-                                    : 8u;
+    if (codec == KV_CODEC_F16) {
+        return 16u;
+    }
+    if (codec == KV_CODEC_INT1) {
+        return 1u;
+    }
+    if (codec == KV_CODEC_INT2 || (codec >= KV_CODEC_NUQ2 && codec <= KV_CODEC_LLOYD2)) {
+        return 2u;
+    }
+    if (codec == KV_CODEC_INT3 || (codec >= KV_CODEC_NF3 && codec <= KV_CODEC_NUQ3)) {
+        return 3u;
+    }
+    return codec == KV_CODEC_INT4 || (codec >= KV_CODEC_NF4 && codec <= KV_CODEC_LLOYD4) ? 4u : 8u;
 }
 
-/* Whether codes are numbers of levels. */
+/* Whether codes are numbers of levels. Those of int1 and int3 are their own levels. */
 KV_FN kv_u32 kv_codec_has_codebook(kv_u32 codec)
 {
-    return codec >= KV_CODEC_NF4 ? 1u : 0u;
+    return codec >= KV_CODEC_NF4 || codec == KV_CODEC_INT1 || codec == KV_CODEC_INT3 ? 1u : 0u;
 }
 
 /* Whether the levels are in the store. */
 KV_FN kv_u32 kv_codec_is_learned(kv_u32 codec)
 {
-    return codec >= KV_CODEC_NUQ4 ? 1u : 0u;
+    return (codec >= KV_CODEC_NUQ4 && codec <= KV_CODEC_INTRINSIC_LITERAL) || codec == KV_CODEC_NUQ3
+               ? 1u
+               : 0u;
+}
+
+/* Whether a group's scale gives its decoded values the norm of the original ones. */
+KV_FN kv_u32 kv_codec_keeps_norm(kv_u32 codec)
+{
+    return codec == KV_CODEC_LLOYD2 || codec == KV_CODEC_LLOYD3 || codec == KV_CODEC_LLOYD4 ? 1u
+                                                                                            : 0u;
 }
 
 /* Whether a group has a scale alone: its minimum is then -128 scale. */
 KV_FN kv_u32 kv_codec_is_symmetric(kv_u32 codec)
 {
-    return codec == KV_CODEC_INT8_SYMMETRIC || (codec >= KV_CODEC_NF4 && codec <= KV_CODEC_NVFP4)
+    return codec == KV_CODEC_INT8_SYMMETRIC || (codec >= KV_CODEC_NF4 && codec <= KV_CODEC_NVFP4) ||
+                   codec == KV_CODEC_NF2 || codec == KV_CODEC_NF3 ||
+                   kv_codec_keeps_norm(codec) != 0u
                ? 1u
                : 0u;
+}
+
+/* Whether codes of so many bits lie in planes: a 1-bit plane, and before it a 2-bit one of 3 bits. */
+KV_FN kv_u32 kv_has_planes(kv_u32 bits)
+{
+    return bits & 1u;
 }
 
 /* Codes along the field direction of a word: tokens for K, channels for V. */
@@ -148,7 +181,7 @@ KV_FN kv_u32 kv_fields(kv_u32 bits)
 /* Words of one head's K or V codes for `capacity` tokens. */
 KV_FN kv_u32 kv_code_words(kv_u32 capacity, kv_u32 dim, kv_u32 bits)
 {
-    return (capacity / 4u) * (dim / 4u) * (bits / 2u);
+    return (capacity / 4u) * (dim / 8u) * bits;
 }
 
 /* The word of K code (token, channel) within its head, and its shift in that word. */
@@ -183,6 +216,54 @@ KV_FN kv_u32 kv_code_word(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 
 KV_FN kv_u32 kv_code_shift(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 bits)
 {
     return is_value != 0u ? kv_v_shift(token, channel, bits) : kv_k_shift(token, channel, bits);
+}
+
+/* Codes in planes. A row is 4 tokens: the words of its 2-bit plane, of 4 tokens x 4 channels each as those
+ * of int2; then those of its 1-bit plane, of 4 tokens x 8 channels. There the fields of a byte are
+ *   K  4 tokens of one channel, then the same of the channel 4 later
+ *   V  8 channels */
+KV_FN kv_u32 kv_plane_row_words(kv_u32 dim, kv_u32 bits)
+{
+    return (dim / 8u) * bits;
+}
+
+/* The word of (token, channel) in the plane of 1 bit, within the head, and the bit's place in it. */
+KV_FN kv_u32 kv_one_word(kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits)
+{
+    return (token / 4u) * kv_plane_row_words(dim, bits) + (bits / 2u) * (dim / 4u) + channel / 8u;
+}
+
+/* The word in the plane of 2 bits; where there is none, that of the other plane once more. */
+KV_FN kv_u32 kv_two_word(kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits)
+{
+    return bits == 3u ? (token / 4u) * kv_plane_row_words(dim, bits) + channel / 4u
+                      : kv_one_word(token, channel, dim, bits);
+}
+
+KV_FN kv_u32 kv_one_shift(kv_u32 is_value, kv_u32 token, kv_u32 channel)
+{
+    return is_value != 0u ? (token % 4u) * 8u + channel % 8u
+                          : (channel % 4u) * 8u + (channel / 4u % 2u) * 4u + token % 4u;
+}
+
+/* A code, from its words of both planes. */
+KV_FN kv_u32 kv_plane_code(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 bits, kv_u32 two,
+                           kv_u32 one)
+{
+    kv_u32 low = (two >> kv_code_shift(is_value, token, channel, 2u)) & 3u;
+    kv_u32 high = (one >> kv_one_shift(is_value, token, channel)) & 1u;
+    return bits == 3u ? low | (high << 2) : high;
+}
+
+/* What a word of 4-bit codes would be in their place, for attention: fields 2 `pair` and 2 `pair` + 1 of
+ * column `column` of 4 channels, from its words of both planes. */
+KV_FN kv_u32 kv_plane_pair(kv_u32 bits, kv_u32 two, kv_u32 one, kv_u32 column, kv_u32 pair)
+{
+    kv_u32 low = bits == 3u ? two >> (pair * 4u) : 0u;
+    kv_u32 high = one >> ((column % 2u) * 4u + pair * 2u);
+    kv_u32 first = (low & 0x03030303u) | ((high & 0x01010101u) << (bits - 1u));
+    kv_u32 second = ((low >> 2) & 0x03030303u) | (((high >> 1) & 0x01010101u) << (bits - 1u));
+    return first | (second << 4);
 }
 
 /* The word of an f16 segment that holds channels (channel, channel + 1), channel even. */

@@ -42,9 +42,10 @@ kvant_status kvant_check_pooling(kvant_pooling pooling, uint32_t tokens)
 
 bool kvant_is_quantized_codec(kvant_codec codec)
 {
-    return codec == KVANT_CODEC_INT2 || codec == KVANT_CODEC_INT4 || codec == KVANT_CODEC_INT8 ||
-           codec == KVANT_CODEC_INT8_SYMMETRIC ||
-           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_INTRINSIC_LITERAL);
+    return (codec >= KVANT_CODEC_INT2 && codec <= KVANT_CODEC_INT4) || codec == KVANT_CODEC_INT8 ||
+           codec == KVANT_CODEC_INT8_SYMMETRIC || codec == KVANT_CODEC_INT1 ||
+           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_NF2) || codec == KVANT_CODEC_NF3 ||
+           codec == KVANT_CODEC_NUQ3;
 }
 
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)

@@ -119,15 +119,21 @@ static void emit_formats(kvant_case_sink *sink)
     }
 }
 
-/* Codebooks for K, V or both, beside integers of every width and f16. */
+/* Codebooks for K, V or both, beside integers of every width and f16; then codes in planes. */
 static void emit_codebooks(kvant_case_sink *sink)
 {
     static const kv_u32 tokens[] = {33, 100, 4, 31, 270};
-    for (uint32_t i = 0; i < 24u; i++) {
+    static const kv_u32 planes[] = {KV_CODEC_INT3, KV_CODEC_INT1, KV_CODEC_NF3, KV_CODEC_NUQ3,
+                                    KV_CODEC_NF2};
+    for (uint32_t i = 0; i < 44u; i++) {
         kvant_attention_spec s = {.cache = {.segment_count = 1u + i % 3u}};
         choose_shape(&s, i);
         kv_u32 codebook = (i % 3u == 1u ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u;
         kv_u32 other = i % 5u == 4u ? KV_CODEC_FP4 : codecs[i % 5u];
+        if (i >= 24u) {
+            codebook = planes[i % 5u];
+            other = i % 7u == 0u ? other : planes[i / 3u % 5u];
+        }
         s.cache.segments[0] = (kvant_segment){
             .k = format_of(i % 2u == 0u ? codebook : other, i % 5u, i),
             .v = format_of(i % 2u == 0u ? other : codebook, (i / 2u) % 5u, i / 2u),

@@ -56,10 +56,21 @@ static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
 
 #define GOLDEN_CODEBOOKS 80u
 
+#define GOLDEN_WIDTHS 92u
+static const kv_u32 widths[] = {KV_CODEC_INT3, KV_CODEC_INT1, KV_CODEC_NF3, KV_CODEC_NF2,
+                                KV_CODEC_NUQ3};
+
 /* variant = (tensor * 4 + codec) * 5 + grouping, + 40 with channel scales; from GOLDEN_CODEBOOKS on
- * tensor * 4 + codebook, 8 channels of a token a group; then the learned ones, of K */
+ * tensor * 4 + codebook, 8 channels of a token a group; then the learned ones, of K; from GOLDEN_WIDTHS
+ * on codec * 2 + tensor */
 static kvant_event golden_event(uint32_t variant)
 {
+    if (variant >= GOLDEN_WIDTHS) {
+        uint32_t i = variant - GOLDEN_WIDTHS;
+        kvant_event width = golden_event(i % 2u * 20u + KV_GROUP_TOKEN_CHANNELS);
+        width.codec = widths[i / 2u];
+        return width;
+    }
     if (variant >= GOLDEN_CODEBOOKS) {
         uint32_t i = variant - GOLDEN_CODEBOOKS;
         kvant_event codebook = golden_event(i / 4u % 2u * 20u + KV_GROUP_TOKEN_CHANNELS);
@@ -262,11 +273,12 @@ static golden_cache new_golden_cache(kvant_trial *t)
 /* One segment of 6 tokens with the codes of two encode variants. */
 static void produce_attention(kvant_trial *t, uint32_t variant, char *text, size_t size)
 {
-    static const uint32_t pairs[4][2] = {
+    static const uint32_t pairs[5][2] = {
         {3u, 22u},  /* KIVI: K int2 a channel over 32 tokens, V int2 a token over 8 channels */
         {9u, 65u},  /* ZipCache: K int4 a channel, V int4 a token with channel scales */
         {11u, 31u}, /* K and V int8 a token and head */
         {GOLDEN_CODEBOOKS, GOLDEN_CODEBOOKS + 5u}, /* K nf4, V fp4 */
+        {GOLDEN_WIDTHS, GOLDEN_WIDTHS + 3u},       /* K int3, V int1 */
     };
     golden_cache c = new_golden_cache(t);
     kv_u32 k_dim = add_golden_tensor(t, &c, pairs[variant][0]).dim;
@@ -354,14 +366,20 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
                  kvant_event_codec_name(golden_event(GOLDEN_CODEBOOKS + i).codec));
         each(user, &(kvant_golden){name, produce_encode, GOLDEN_CODEBOOKS + i});
     }
+    for (uint32_t i = 0; i < 10u; i++) {
+        snprintf(name, sizeof name, "encode/%s/%s/token-channels-8", i % 2u != 0u ? "v" : "k",
+                 kvant_event_codec_name(golden_event(GOLDEN_WIDTHS + i).codec));
+        each(user, &(kvant_golden){name, produce_encode, GOLDEN_WIDTHS + i});
+    }
     each(user, &(kvant_golden){"append/f16", produce_append, 0u});
     each(user, &(kvant_golden){"rotate/f16", produce_rotate, 0u});
     each(user, &(kvant_golden){"gather/f16", produce_gather, 0u});
     static const char *const attention_names[] = {"attention/kivi2", "attention/zipcache4",
-                                                  "attention/int8", "attention/nf4-fp4"};
+                                                  "attention/int8", "attention/nf4-fp4",
+                                                  "attention/int3-int1"};
     static const char *const saliency_names[] = {"saliency/sum", "saliency/causal",
                                                  "saliency/probes"};
-    for (uint32_t i = 0; i < 4u; i++) {
+    for (uint32_t i = 0; i < 5u; i++) {
         each(user, &(kvant_golden){attention_names[i], produce_attention, i});
     }
     for (uint32_t i = 0; i < 3u; i++) {

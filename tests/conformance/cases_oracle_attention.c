@@ -120,6 +120,7 @@ static oracle_tensor tensor_of(const kv_u32 *region, const kv_u32 *segment, int 
         .codes = &region[segment[is_value ? KV_SEGMENT_V_CODES : KV_SEGMENT_K_CODES]],
         .bits = codec == KV_CODEC_F16              ? 16u
                 : codec == KV_CODEC_INT8_SYMMETRIC ? 8u
+                : codec == KV_CODEC_INT1           ? 1u
                                                    : codec,
         .is_symmetric = codec == KV_CODEC_INT8_SYMMETRIC,
         .is_value = is_value,
@@ -372,8 +373,10 @@ static void emit_codebooks(kvant_case_sink *sink)
         {KV_CODEC_NF4, KV_CODEC_FP4},    {KV_CODEC_MXFP4, KV_CODEC_INT8},
         {KV_CODEC_INT2, KV_CODEC_NVFP4}, {KV_CODEC_FP4, KV_CODEC_NF4},
         {KV_CODEC_INT4, KV_CODEC_MXFP4}, {KV_CODEC_NUQ4, KV_CODEC_NUQ4},
-        {KV_CODEC_NUQ2, KV_CODEC_NF4},   {KV_CODEC_INTRINSIC, KV_CODEC_INTRINSIC_LITERAL}};
-    for (uint32_t i = 0; i < 8u; i++) {
+        {KV_CODEC_NUQ2, KV_CODEC_NF4},   {KV_CODEC_INTRINSIC, KV_CODEC_INTRINSIC_LITERAL},
+        {KV_CODEC_INT3, KV_CODEC_INT1},  {KV_CODEC_NF3, KV_CODEC_NUQ3},
+        {KV_CODEC_INT1, KV_CODEC_INT3},  {KV_CODEC_NF2, KV_CODEC_NF3}};
+    for (uint32_t i = 0; i < 12u; i++) {
         kvant_attention_spec s = {
             .cache = {.segment_count = 2u,
                       .sequences = 1u,
@@ -395,7 +398,7 @@ static void emit_codebooks(kvant_case_sink *sink)
                                               .spare = 5u};
         s.cache.segments[1] = (kvant_segment){
             .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 20u};
-        emit_spec(sink, &s, "codebook", 0, i < 3u || i == 5u);
+        emit_spec(sink, &s, "codebook", 0, i < 3u || i == 5u || i == 8u || i == 9u);
     }
 }
 

@@ -143,7 +143,7 @@ static double ideal_scale(kv_u32 codec, double largest)
     if (codec == KV_CODEC_MXFP4) { /* E8M0, of elements with exponents up to 2 */
         return largest > 0.0 ? ldexp(1.0, ilogb(largest) - 2 - 4) : 0.0;
     }
-    double scale = largest / (codec == KV_CODEC_NF4 ? 127.0 : 96.0);
+    double scale = largest / (codec >= KV_CODEC_FP4 && codec <= KV_CODEC_NVFP4 ? 96.0 : 127.0);
     if (codec == KV_CODEC_NVFP4 && scale > 0.0) { /* three bits after the leading one, as E4M3 */
         double unit = ldexp(1.0, ilogb(scale) - 3);
         scale = nearbyint(scale / unit) * unit;
@@ -163,7 +163,7 @@ static void check_level(kvant_trial *t, const quantize_view *v, const unsigned a
     }
     double y = stored->scale > 0.0 ? x / stored->scale : 0.0;
     double nearest = 256.0;
-    for (unsigned i = 0; i < 16u; i++) {
+    for (unsigned i = 0; i < 1u << v->tensor.bits; i++) {
         nearest = fmin(nearest, fabs(y - (v->tensor.levels[i] - 128.0)));
     }
     double distance = fabs(y - (stored->code - 128.0));
@@ -314,13 +314,13 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
                 double high;
                 group_extrema(&v, at, &low, &high);
                 oracle_stored stored = oracle_read(&v.tensor, head, e->token + token, channel);
-                (e->codec >= KV_CODEC_NUQ4 ? check_learned_level
-                 : v.tensor.has_codebook   ? check_level
-                                           : check_element)(t, &v, at, &stored, low, high);
+                (kv_codec_is_learned(e->codec) != 0u ? check_learned_level
+                 : v.tensor.has_codebook             ? check_level
+                                         : check_element)(t, &v, at, &stored, low, high);
             }
         }
     }
-    if (e->codec >= KV_CODEC_NUQ4) {
+    if (kv_codec_is_learned(e->codec) != 0u) {
         check_codebook(t, &v);
     }
     check_dequantized(t, &v, target->words, &plan.dequantize.target);
@@ -333,12 +333,16 @@ static void emit_codebooks(kvant_case_sink *sink)
     static const kvant_input_kind kinds[] = {KVANT_INPUT_GAUSSIAN,   KVANT_INPUT_OUTLIERS,
                                              KVANT_INPUT_TINY_SCALE, KVANT_INPUT_SUBNORMAL,
                                              KVANT_INPUT_CONSTANT,   KVANT_INPUT_HUGE_SCALE};
-    for (uint32_t i = 0; i < 28u; i++) {
-        kv_u32 grouping = i % 5u;
-        int is_learned = i >= 20u;
+    static const kv_u32 narrow[] = {KV_CODEC_INT3, KV_CODEC_NF3, KV_CODEC_NUQ3, KV_CODEC_INT1,
+                                    KV_CODEC_NF2};
+    for (uint32_t i = 0; i < 48u; i++) {
+        kv_u32 grouping = i < 28u ? i % 5u : (i + i / 5u) % 5u;
+        kv_u32 codec =
+            i >= 28u ? narrow[i % 5u] : (i >= 20u ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u;
+        int is_learned = kv_codec_is_learned(codec) != 0u;
         kvant_event e = {
             .is_value = i / 2u % 2u,
-            .codec = (is_learned ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u,
+            .codec = codec,
             .grouping = grouping,
             .group_length = grouping == KV_GROUP_TOKEN_CHANNELS   ? 16u
                             : grouping == KV_GROUP_CHANNEL_TOKENS ? 32u

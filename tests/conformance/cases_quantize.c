@@ -186,26 +186,36 @@ static void emit_inside(kvant_case_sink *sink)
     }
 }
 
-/* Codebooks, in every grouping, of K and of V. */
+static void emit_codebook(kvant_case_sink *sink, kv_u32 codec, kv_u32 grouping, uint32_t i)
+{
+    kvant_event e = {
+        .is_value = i / 4u % 2u,
+        .codec = codec,
+        .grouping = grouping,
+        .kind = (kvant_input_kind)(i / 2u % KVANT_INPUT_KIND_COUNT),
+        .dtype = i % 3u,
+        .layout = (kvant_view_kind)(i / 3u % KVANT_VIEW_KIND_COUNT),
+        .gather = (kvant_gather)(i / 5u % 3u),
+        .has_channel_scale = i / 2u % 2u != 0u && kv_is_channelwise(grouping) == 0u,
+    };
+    choose_shape(&e, i + 3u);
+    if (kv_codec_is_learned(e.codec) != 0u) { /* a segment of its own */
+        e.capacity -= e.token;
+        e.token = 0u;
+    }
+    emit_event(sink, &e, i % 3u == 0u ? 0u : 1u + i % 2u * 2u); /* a third is quick */
+}
+
+/* Codebooks, in every grouping, of K and of V; then those of other widths, and codes in planes. */
 static void emit_codebooks(kvant_case_sink *sink)
 {
     for (uint32_t i = 0; i < 56u; i++) {
-        kvant_event e = {
-            .is_value = i / 4u % 2u,
-            .codec = i < 32u ? KV_CODEC_NF4 + i % 4u : KV_CODEC_NUQ4 + i % 4u,
-            .grouping = i % 5u,
-            .kind = (kvant_input_kind)(i / 2u % KVANT_INPUT_KIND_COUNT),
-            .dtype = i % 3u,
-            .layout = (kvant_view_kind)(i / 3u % KVANT_VIEW_KIND_COUNT),
-            .gather = (kvant_gather)(i / 5u % 3u),
-            .has_channel_scale = i / 2u % 2u != 0u && kv_is_channelwise(i % 5u) == 0u,
-        };
-        choose_shape(&e, i + 3u);
-        if (kv_codec_is_learned(e.codec) != 0u) { /* a segment of its own */
-            e.capacity -= e.token;
-            e.token = 0u;
-        }
-        emit_event(sink, &e, i % 3u == 0u ? 0u : 1u + i % 2u * 2u); /* a third is quick */
+        emit_codebook(sink, i < 32u ? KV_CODEC_NF4 + i % 4u : KV_CODEC_NUQ4 + i % 4u, i % 5u, i);
+    }
+    static const kv_u32 codecs[] = {KV_CODEC_INT3, KV_CODEC_INT1, KV_CODEC_NF3, KV_CODEC_NUQ3,
+                                    KV_CODEC_NF2};
+    for (uint32_t i = 0; i < 50u; i++) {
+        emit_codebook(sink, codecs[i % 5u], (i + i / 5u) % 5u, i);
     }
 }
 

@@ -35,6 +35,7 @@ static const struct {
     {"golden/encode/", QUANTIZE | CODES},
     {"golden/saliency/", SALIENCY},
     {"golden/attention/nf4", ATTENTION_GENERAL},
+    {"golden/attention/int3", ATTENTION_GENERAL},
     {"golden/attention/", ATTENTION},
     {"oracle/quantize/", QUANTIZE | CODES},
     {"oracle/saliency/", SALIENCY},

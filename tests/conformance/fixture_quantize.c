@@ -7,8 +7,12 @@
 const char *kvant_event_codec_name(kv_u32 codec)
 {
     switch (codec) {
+    case KV_CODEC_INT1:
+        return "int1";
     case KV_CODEC_INT2:
         return "int2";
+    case KV_CODEC_INT3:
+        return "int3";
     case KV_CODEC_INT4:
         return "int4";
     case KV_CODEC_INT8:
@@ -27,6 +31,12 @@ const char *kvant_event_codec_name(kv_u32 codec)
         return "nuq4";
     case KV_CODEC_NUQ2:
         return "nuq2";
+    case KV_CODEC_NUQ3:
+        return "nuq3";
+    case KV_CODEC_NF2:
+        return "nf2";
+    case KV_CODEC_NF3:
+        return "nf3";
     case KV_CODEC_INTRINSIC:
         return "intrinsic";
     case KV_CODEC_INTRINSIC_LITERAL:

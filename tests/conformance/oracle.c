@@ -131,11 +131,31 @@ static size_t group_number(const oracle_tensor *t, unsigned head, unsigned token
     }
 }
 
+/* Four tokens have dim / 4 words of the low two bits, if there are three, and then dim / 8 words of single
+ * bits: of K a byte is 4 tokens of a channel and the same of the channel 4 later; of V 8 channels of a token. */
+static unsigned plane_code_of(const oracle_tensor *t, const uint32_t *head, unsigned token,
+                              unsigned channel)
+{
+    const uint32_t *row = head + (size_t)(token / 4u) * t->dim * t->bits / 8u;
+    unsigned code = 0u;
+    unsigned byte = t->is_value ? token % 4u : channel % 4u;
+    if (t->bits == 3u) {
+        unsigned field = t->is_value ? channel % 4u : token % 4u;
+        code = (row[channel / 4u] >> (8u * byte + 2u * field)) % 4u;
+        row += t->dim / 4u;
+    }
+    unsigned bit = t->is_value ? channel % 8u : token % 4u + (channel % 8u >= 4u ? 4u : 0u);
+    return code + ((row[channel / 8u] >> (8u * byte + bit)) % 2u << (t->bits - 1u));
+}
+
 /* A word holds, for K, 8/bits tokens x 4 channels, for V, 4 tokens x 8/bits channels. */
 static unsigned code_of(const oracle_tensor *t, unsigned head, unsigned token, unsigned channel)
 {
-    unsigned per_byte = 8u / t->bits;
     size_t head_words = (size_t)t->capacity * t->dim * t->bits / 32u;
+    if (t->bits % 2u != 0u) {
+        return plane_code_of(t, t->codes + head * head_words, token, channel);
+    }
+    unsigned per_byte = 8u / t->bits;
     size_t word;
     unsigned byte;
     unsigned field;
@@ -152,17 +172,26 @@ static unsigned code_of(const oracle_tensor *t, unsigned head, unsigned token, u
     return (bits >> (8u * byte + t->bits * field)) % (1u << t->bits);
 }
 
-/* NormalFloat as QLoRA publishes it, and E2M1. */
+/* NormalFloat as QLoRA publishes it and its quantiles for fewer levels, and E2M1. */
 void oracle_codebook(unsigned codec, const uint32_t *learned, oracle_tensor *t)
 {
     static const double nf4[16] = {
         -1.0,      -0.6961928, -0.525073, -0.3949174, -0.2844413, -0.1847734, -0.09105,  0.0,
         0.0795803, 0.1609301,  0.2461123, 0.3379151,  0.4407097,  0.5626169,  0.7229566, 1.0};
+    static const double nf3[8] = {-1.0,      -0.4786291, -0.2171418, 0.0,
+                                  0.1609301, 0.3379151,  0.5626169,  1.0};
+    static const double nf2[4] = {-1.0, 0.0, 0.3379151, 1.0};
     static const double e2m1[8] = {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0};
     t->has_codebook = 1;
-    t->bits = codec <= 20u ? 4u : 2u;
-    t->is_symmetric = codec < 20u;
-    for (int i = 0; codec >= 20u && i < 16; i++) {
+    t->bits = codec <= 20u ? 4u : codec == 26u || codec == 28u ? 3u : 2u;
+    t->is_symmetric = codec < 20u || codec == 24u || codec == 26u;
+    for (int i = 0; i < 8 && codec == 26u; i++) {
+        t->levels[i] = (unsigned)(128.0 + nearbyint(127.0 * nf3[i]));
+    }
+    for (int i = 0; i < 4 && codec == 24u; i++) {
+        t->levels[i] = (unsigned)(128.0 + nearbyint(127.0 * nf2[i]));
+    }
+    for (int i = 0; !t->is_symmetric && i < 16; i++) {
         t->levels[i] = learned[i / 4] >> (8 * (i % 4)) & 255u;
     }
     if (codec >= 20u) {

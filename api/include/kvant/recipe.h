@@ -19,11 +19,13 @@ typedef enum kvant_codec {
     KVANT_CODEC_NONE = 0,
     KVANT_CODEC_F16 = 1,
     KVANT_CODEC_INT2 = 2,
+    KVANT_CODEC_INT3 = 3,
     KVANT_CODEC_INT4 = 4,
     KVANT_CODEC_INT8 = 8,
     KVANT_CODEC_INT8_SYMMETRIC = 9, /* "int8s": a scale per group, codes -127 .. 127 */
     KVANT_CODEC_DROP = 10,         /* "drop": of a class, whose tokens are evicted. Never stored. */
-    /* Codebooks of 16 levels, a scale per group; a value has the code of the level nearest to it */
+    KVANT_CODEC_INT1 = 11,
+    /* Codebooks, a scale per group; a value has the code of the level nearest to it */
     KVANT_CODEC_NF4 = 16,   /* "nf4": QLoRA's NormalFloat, in multiples of 1/127 */
     KVANT_CODEC_FP4 = 17,   /* "fp4": E2M1 */
     KVANT_CODEC_MXFP4 = 18, /* "mxfp4": E2M1, scales are powers of two (E8M0) */
@@ -32,7 +34,11 @@ typedef enum kvant_codec {
     KVANT_CODEC_NUQ4 = 20,              /* "nuq4": 16 levels by k-means */
     KVANT_CODEC_NUQ2 = 21,              /* "nuq2": 4 levels by k-means */
     KVANT_CODEC_INTRINSIC = 22,         /* "intrinsic": 4 levels, the extremes and two modes */
-    KVANT_CODEC_INTRINSIC_LITERAL = 23  /* "literal": the same; a code is for what lies above it */
+    KVANT_CODEC_INTRINSIC_LITERAL = 23, /* "literal": the same; a code is for what lies above it */
+    KVANT_CODEC_NUQ3 = 28,              /* "nuq3": 8 levels by k-means */
+    /* Codebooks, a scale per group, of 4, 8 and 16 levels */
+    KVANT_CODEC_NF2 = 24, /* "nf2": NormalFloat */
+    KVANT_CODEC_NF3 = 26  /* "nf3" */
 } kvant_codec;
 
 /* Which numbers share a scale and a minimum. */
@@ -166,7 +172,8 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  * Reads a recipe: a name, or "k=...,v=...", followed by ",key=value" overrides.
  *
  *   k, v      CODEC[+SALIENT][/GROUPING[/TRANSFORM]]  e.g. int2/chan32, int2+int4/token/cst, f16
- *             codecs f16 int2 int4 int8 int8s nf4 fp4 mxfp4 nvfp4 nuq4 nuq2 intrinsic literal drop;
+ *             codecs f16 int1 int2 int3 int4 int8 int8s nf2 nf3 nf4 fp4 mxfp4 nvfp4 nuq2 nuq3 nuq4
+ *             intrinsic literal drop;
  *             groupings token head tok<n> chan<n> chan, where a codec has codes;
  *             transforms cst rot smooth. Of each class K and V are
  *             both f16, both dropped, or neither; with latent=1 K is f16 and V anything but dropped.
