@@ -261,6 +261,16 @@ static const kvant_named_recipe named[] = {
          .v = {KVANT_CODEC_NUQ4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},
          .period = 128,
      }},
+    {"turboquant",
+     "TurboQuant-like: rotated heads, 16 Lloyd-Max levels, a norm a token and head",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_LLOYD4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_ROTATE},
+         .v = {KVANT_CODEC_LLOYD4, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_ROTATE},
+         .period = 32,
+     }},
     {"intrinsic",
      "4 levels, extremes and modes, per 32 tokens of a channel of K and per token and head of V",
      {
@@ -346,6 +356,13 @@ static kvant_status check_rule(const char *what, const kvant_tensor_rule *rule, 
     if (!kvant_is_group_length(rule->grouping, rule->group_length)) {
         return bad(what, "has a group length that its grouping does not take: tok takes 8, 16 or "
                          "a multiple of 32 up to 256, chan a multiple of 32 up to 4096");
+    }
+    if ((kv_codec_keeps_norm((uint32_t)rule->regular) != 0u ||
+         kv_codec_keeps_norm((uint32_t)rule->salient) != 0u) &&
+        !kvant_keeps_norm_of(rule->grouping)) {
+        return bad(what,
+                   "keeps norms (lloyd), which are of a token's channels in one head: it takes "
+                   "the groupings head and tok");
     }
     if ((uint32_t)rule->transform > KVANT_TRANSFORM_SMOOTH) {
         return bad(what, "has no known transform");

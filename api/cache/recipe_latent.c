@@ -51,6 +51,9 @@ kvant_status kvant_recipe_check_latent(const kvant_recipe *recipe)
     if (recipe->v.regular == KVANT_CODEC_F16) {
         return KVANT_OK;
     }
+    if (kv_has_planes(kv_codec_bits((uint32_t)recipe->v.regular)) != 0u) {
+        return bad("has no codes in planes: v takes codecs of 2, 4 and 8 bits");
+    }
     /* a channel's parameters would have to fold into queries and into outputs */
     if (recipe->v.grouping != KVANT_GROUPING_TOKEN &&
         (recipe->v.grouping != KVANT_GROUPING_TOKEN_CHANNELS ||

@@ -32,11 +32,14 @@ static const kvant_recipe_word codecs[] = {{"f16", KVANT_CODEC_F16},
                                            {"nuq2", KVANT_CODEC_NUQ2},
                                            {"intrinsic", KVANT_CODEC_INTRINSIC},
                                            {"literal", KVANT_CODEC_INTRINSIC_LITERAL},
+                                           {"lloyd2", KVANT_CODEC_LLOYD2},
+                                           {"lloyd3", KVANT_CODEC_LLOYD3},
+                                           {"lloyd4", KVANT_CODEC_LLOYD4},
                                            {"drop", KVANT_CODEC_DROP},
                                            {NULL, 0}};
 #define CODECS                                                                                     \
     "f16, int1, int2, int3, int4, int8, int8s, nf2, nf3, nf4, fp4, mxfp4, nvfp4, nuq4, nuq3, "     \
-    "nuq2, intrinsic, literal or drop"
+    "nuq2, intrinsic, literal, lloyd2, lloyd3, lloyd4 or drop"
 static const kvant_recipe_word transforms[] = {{"cst", KVANT_TRANSFORM_CST},
                                                {"rot", KVANT_TRANSFORM_ROTATE},
                                                {"smooth", KVANT_TRANSFORM_SMOOTH},

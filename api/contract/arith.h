@@ -228,6 +228,32 @@ KV_FN kv_u32 kv_sqrt_f16(kv_f32 x)
     return kv_f32_to_f16(value);
 }
 
+/* sqrt of an integer, rounded to 16 bits. */
+KV_FN kv_f32 kv_root(kv_u32 x)
+{
+    if (x == 0u) {
+        return 0.0f;
+    }
+    kv_u32 shift = 0u;
+    while ((x >> 30) == 0u) {
+        x <<= 2;
+        shift += 1u;
+    }
+    kv_u32 rest = x;
+    kv_u32 root = 0u;
+    for (kv_u32 bit = 1u << 30; bit != 0u; bit >>= 2) {
+        kv_u32 trial = root + bit;
+        root >>= 1;
+        if (rest >= trial) {
+            rest -= trial;
+            root += bit;
+        }
+    }
+    root += rest > root ? 1u : 0u;
+    KV_EXACT kv_f32 value = KV_F32(KV_I32(root)) * kv_float((127u - shift) << 23);
+    return value;
+}
+
 /* The channel scale that makes K and the query that it is folded into alike large: sqrt(K) / sqrt(Q) of
  * their largest magnitudes, from both roots as halves. */
 KV_FN kv_u32 kv_smooth_scale(kv_u32 root_of_k, kv_u32 root_of_q)
@@ -454,6 +480,38 @@ KV_FN kv_i32 kv_operand(kv_f32 x, kv_f32 inverse)
 {
     KV_EXACT kv_f32 y = x * inverse;
     return KV_I32(kv_rint(y));
+}
+
+/* ---- norms -------------------------------------------------------------------------------------- */
+
+#define KV_NORM_ONE 4095.0f                      /* 256 squares of that fit 32 bits */
+#define KV_NORM_STEP 2.442002587486058473587e-4f /* 1/4095 */
+
+/* The norm of numbers of which the largest has that magnitude and whose squares, as integers of
+ * KV_NORM_ONE a largest, have that sum. */
+KV_FN kv_f32 kv_norm(kv_f32 largest, kv_u32 squares)
+{
+    KV_EXACT kv_f32 unit = largest * KV_NORM_STEP;
+    KV_EXACT kv_f32 norm = kv_root(squares) * unit;
+    return norm;
+}
+
+/* What makes numbers of that norm levels: their root mean square is a standard deviation. */
+KV_FN kv_f32 kv_norm_inverse(kv_f32 levels_of_deviation, kv_f32 norm, kv_u32 count)
+{
+    if (!(norm > 0.0f)) {
+        return 0.0f;
+    }
+    KV_EXACT kv_f32 levels = kv_root(count) * levels_of_deviation;
+    levels = levels * kv_reciprocal(norm);
+    return levels;
+}
+
+/* The stored word: the scale that gives levels, whose squares have that sum, that norm. */
+KV_FN kv_u32 kv_norm_param(kv_f32 norm, kv_u32 squares)
+{
+    KV_EXACT kv_f32 scale = norm * kv_reciprocal(kv_root(squares));
+    return kv_cache_half(scale);
 }
 
 /* ---- rotation ------------------------------------------------------------------------------------- */

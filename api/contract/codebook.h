@@ -59,6 +59,15 @@ KV_FN kv_u32 kv_codebook_word(kv_u32 codec, kv_u32 i)
     return 0x03020100u + i * 0x04040404u;
 }
 
+/* Largest level over the largest centroid of a codebook that keeps the norm: levels of a standard
+ * deviation. */
+KV_FN kv_f32 kv_levels_of_deviation(kv_u32 codec)
+{
+    return codec == KV_CODEC_LLOYD2   ? 84.0826797485351562f
+           : codec == KV_CODEC_LLOYD3 ? 59.0163116455078125f
+                                      : 46.4760551452636719f;
+}
+
 /* Level `code` of a codebook. */
 KV_FN kv_u32 kv_level(kv_u32 word0, kv_u32 word1, kv_u32 word2, kv_u32 word3, kv_u32 code)
 {

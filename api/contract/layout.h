@@ -266,6 +266,30 @@ KV_FN kv_u32 kv_plane_pair(kv_u32 bits, kv_u32 two, kv_u32 one, kv_u32 column, k
     return first | (second << 4);
 }
 
+/* A tile of 4 tokens x 8 channels has as many words as a code has bits, up to 4. The word that has code
+ * (t, i) of the tile, of codes in planes its low bits; word 2 of these has their third bits. */
+KV_FN kv_u32 kv_tile_slot(kv_u32 is_value, kv_u32 t, kv_u32 i, kv_u32 bits)
+{
+    if (bits != 4u) {
+        return i / 4u;
+    }
+    return is_value != 0u ? i / 2u : t / 2u * 2u + i / 4u;
+}
+
+/* Where word `slot` of the tile that begins at (token, channel) is, within the head. */
+KV_FN kv_u32 kv_tile_word(kv_u32 is_value, kv_u32 token, kv_u32 channel, kv_u32 dim, kv_u32 bits,
+                          kv_u32 slot)
+{
+    if (bits == 3u) {
+        return slot < 2u ? kv_two_word(token, channel + 4u * slot, dim, bits)
+                         : kv_one_word(token, channel, dim, bits);
+    }
+    if (bits == 4u && is_value == 0u) {
+        return kv_k_word(token + slot / 2u * 2u, channel + slot % 2u * 4u, dim, bits);
+    }
+    return kv_code_word(is_value, token, channel + slot * kv_fields(bits), dim, bits);
+}
+
 /* The word of an f16 segment that holds channels (channel, channel + 1), channel even. */
 KV_FN kv_u32 kv_f16_word(kv_u32 head, kv_u32 token, kv_u32 channel, kv_u32 capacity, kv_u32 dim)
 {

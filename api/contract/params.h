@@ -124,7 +124,7 @@ KV_STRUCT_BEGIN(kv_positions_params)
     kv_u32 step; /* 1; or 0 to write KV_POSITION_INVALID */
 KV_STRUCT_END(kv_positions_params)
 
-/* extrema, encode, encode_codebook, codebook_histogram, codebook_levels, gather: one tensor (K or V) of
+/* extrema, encode, encode_codebook, encode_norm, codebook_histogram, codebook_levels, gather: one tensor (K or V) of
  * a compression event. The event's token i is row
  * indices[i] - index_base of the view (or row i without indices) and becomes token (token + i) of
  * the segment. With per-head lists head h's indices start at indices_offset + h * indices_head. */

@@ -93,6 +93,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_parameters:
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_encode_codebook:
+    case KVANT_KERNEL_encode_norm:
     case KVANT_KERNEL_gather:
     case KVANT_KERNEL_codebook_histogram:
     case KVANT_KERNEL_codebook_levels:

@@ -40,8 +40,9 @@ static kvant_status encode(kvant_context *context, kvant_work work, const kvant_
                            const kv_quantize_params *p)
 {
     kvant_buffer *bindings[2] = {buffers->source, buffers->store};
-    kvant_kernel kernel =
-        kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook : KVANT_KERNEL_encode;
+    kvant_kernel kernel = kv_codec_keeps_norm(p->codec) != 0u     ? KVANT_KERNEL_encode_norm
+                          : kv_codec_has_codebook(p->codec) != 0u ? KVANT_KERNEL_encode_codebook
+                                                                  : KVANT_KERNEL_encode;
     return kvant_launch_as(context, work, kernel, p, bindings, 2);
 }
 

@@ -56,6 +56,11 @@ static kvant_status check_quantize_shape(const kvant_quantize_desc *desc, bool t
             "is quantized at once",
             desc->first_token);
     }
+    if (kv_codec_keeps_norm((uint32_t)desc->codec) != 0u && !kvant_keeps_norm_of(desc->grouping)) {
+        return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                          "the codec keeps norms, which are of a token's channels in one head: it "
+                          "takes the groupings TOKEN_HEAD and TOKEN_CHANNELS");
+    }
     if (desc->role != KVANT_KEYS && desc->role != KVANT_VALUES) {
         return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT, "role %d is neither keys nor values",
                           (int)desc->role);

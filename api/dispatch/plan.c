@@ -121,6 +121,10 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
     case KVANT_KERNEL_encode:
     case KVANT_KERNEL_encode_codebook:
         return encode_items(params, lanes);
+    case KVANT_KERNEL_encode_norm: {
+        const kv_quantize_params *p = params;
+        return divide_up(p->tokens, KV_TOKEN_QUAD) * p->heads;
+    }
     case KVANT_KERNEL_gather:
         return gather_items(params, lanes);
     case KVANT_KERNEL_dequantize: {

@@ -44,8 +44,12 @@ bool kvant_is_quantized_codec(kvant_codec codec)
 {
     return (codec >= KVANT_CODEC_INT2 && codec <= KVANT_CODEC_INT4) || codec == KVANT_CODEC_INT8 ||
            codec == KVANT_CODEC_INT8_SYMMETRIC || codec == KVANT_CODEC_INT1 ||
-           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_NF2) || codec == KVANT_CODEC_NF3 ||
-           codec == KVANT_CODEC_NUQ3;
+           (codec >= KVANT_CODEC_NF4 && codec <= KVANT_CODEC_LLOYD4);
+}
+
+bool kvant_keeps_norm_of(kvant_grouping grouping)
+{
+    return grouping == KVANT_GROUPING_TOKEN_HEAD || grouping == KVANT_GROUPING_TOKEN_CHANNELS;
 }
 
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length)

@@ -46,6 +46,9 @@ bool kvant_is_quantized_codec(kvant_codec codec);
 
 /* Whether a group length is possible for a grouping: 8, 16 or a multiple of 32 up to 256 channels, a
  * multiple of 32 up to 4096 tokens, or none. */
+/* Whether its groups have norms that a codec can keep. */
+bool kvant_keeps_norm_of(kvant_grouping grouping);
+
 bool kvant_is_group_length(kvant_grouping grouping, uint32_t length);
 
 /* Fails with INVALID_ARGUMENT unless the buffer exists, belongs to the context and has that many

@@ -86,6 +86,10 @@ static kvant_format format_of(kv_u32 codec, kv_u32 grouping, uint32_t i)
     static const kv_u32 channel_lengths[] = {32, 64, 16, 8, 128};
     static const kv_u32 token_lengths[] = {32, 64, 128};
     kvant_format format = {.codec = codec, .grouping = grouping};
+    if (kv_codec_keeps_norm(codec) != 0u) {
+        grouping = grouping % 2u != 0u ? KV_GROUP_TOKEN_HEAD : KV_GROUP_TOKEN_CHANNELS;
+        format.grouping = grouping;
+    }
     if (grouping == KV_GROUP_TOKEN_CHANNELS) {
         format.group_length = channel_lengths[i % 5u];
     } else if (grouping == KV_GROUP_CHANNEL_TOKENS) {
@@ -123,16 +127,16 @@ static void emit_formats(kvant_case_sink *sink)
 static void emit_codebooks(kvant_case_sink *sink)
 {
     static const kv_u32 tokens[] = {33, 100, 4, 31, 270};
-    static const kv_u32 planes[] = {KV_CODEC_INT3, KV_CODEC_INT1, KV_CODEC_NF3, KV_CODEC_NUQ3,
-                                    KV_CODEC_NF2};
+    static const kv_u32 planes[] = {KV_CODEC_INT3, KV_CODEC_INT1,   KV_CODEC_NF3,   KV_CODEC_NUQ3,
+                                    KV_CODEC_NF2,  KV_CODEC_LLOYD3, KV_CODEC_LLOYD4};
     for (uint32_t i = 0; i < 44u; i++) {
         kvant_attention_spec s = {.cache = {.segment_count = 1u + i % 3u}};
         choose_shape(&s, i);
         kv_u32 codebook = (i % 3u == 1u ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u;
         kv_u32 other = i % 5u == 4u ? KV_CODEC_FP4 : codecs[i % 5u];
         if (i >= 24u) {
-            codebook = planes[i % 5u];
-            other = i % 7u == 0u ? other : planes[i / 3u % 5u];
+            codebook = planes[i % 7u];
+            other = i % 8u == 0u ? other : planes[i / 3u % 7u];
         }
         s.cache.segments[0] = (kvant_segment){
             .k = format_of(i % 2u == 0u ? codebook : other, i % 5u, i),

@@ -57,8 +57,8 @@ static const kv_u32 codecs[] = {KV_CODEC_INT2, KV_CODEC_INT4, KV_CODEC_INT8,
 #define GOLDEN_CODEBOOKS 80u
 
 #define GOLDEN_WIDTHS 92u
-static const kv_u32 widths[] = {KV_CODEC_INT3, KV_CODEC_INT1, KV_CODEC_NF3, KV_CODEC_NF2,
-                                KV_CODEC_NUQ3};
+static const kv_u32 widths[] = {KV_CODEC_INT3, KV_CODEC_INT1,   KV_CODEC_NF3,    KV_CODEC_NF2,
+                                KV_CODEC_NUQ3, KV_CODEC_LLOYD2, KV_CODEC_LLOYD3, KV_CODEC_LLOYD4};
 
 /* variant = (tensor * 4 + codec) * 5 + grouping, + 40 with channel scales; from GOLDEN_CODEBOOKS on
  * tensor * 4 + codebook, 8 channels of a token a group; then the learned ones, of K; from GOLDEN_WIDTHS
@@ -366,7 +366,7 @@ void kvant_golden_each(void (*each)(void *user, const kvant_golden *golden), voi
                  kvant_event_codec_name(golden_event(GOLDEN_CODEBOOKS + i).codec));
         each(user, &(kvant_golden){name, produce_encode, GOLDEN_CODEBOOKS + i});
     }
-    for (uint32_t i = 0; i < 10u; i++) {
+    for (uint32_t i = 0; i < 16u; i++) {
         snprintf(name, sizeof name, "encode/%s/%s/token-channels-8", i % 2u != 0u ? "v" : "k",
                  kvant_event_codec_name(golden_event(GOLDEN_WIDTHS + i).codec));
         each(user, &(kvant_golden){name, produce_encode, GOLDEN_WIDTHS + i});

@@ -321,6 +321,9 @@ static void emit_spec(kvant_case_sink *sink, const kvant_attention_spec *spec, c
 
 static kvant_format format(kv_u32 codec, kv_u32 grouping, int has_channel_scale)
 {
+    if (kv_codec_keeps_norm(codec) != 0u) {
+        grouping = grouping % 2u != 0u ? KV_GROUP_TOKEN_HEAD : KV_GROUP_TOKEN_CHANNELS;
+    }
     kvant_format f = {.codec = codec, .grouping = grouping, .has_channel_scale = has_channel_scale};
     f.group_length = grouping == KV_GROUP_TOKEN_CHANNELS   ? 32u
                      : grouping == KV_GROUP_CHANNEL_TOKENS ? 64u
@@ -370,13 +373,14 @@ static void emit_attention(kvant_case_sink *sink)
 static void emit_codebooks(kvant_case_sink *sink)
 {
     static const kv_u32 pairs[][2] = {
-        {KV_CODEC_NF4, KV_CODEC_FP4},    {KV_CODEC_MXFP4, KV_CODEC_INT8},
-        {KV_CODEC_INT2, KV_CODEC_NVFP4}, {KV_CODEC_FP4, KV_CODEC_NF4},
-        {KV_CODEC_INT4, KV_CODEC_MXFP4}, {KV_CODEC_NUQ4, KV_CODEC_NUQ4},
-        {KV_CODEC_NUQ2, KV_CODEC_NF4},   {KV_CODEC_INTRINSIC, KV_CODEC_INTRINSIC_LITERAL},
-        {KV_CODEC_INT3, KV_CODEC_INT1},  {KV_CODEC_NF3, KV_CODEC_NUQ3},
-        {KV_CODEC_INT1, KV_CODEC_INT3},  {KV_CODEC_NF2, KV_CODEC_NF3}};
-    for (uint32_t i = 0; i < 12u; i++) {
+        {KV_CODEC_NF4, KV_CODEC_FP4},       {KV_CODEC_MXFP4, KV_CODEC_INT8},
+        {KV_CODEC_INT2, KV_CODEC_NVFP4},    {KV_CODEC_FP4, KV_CODEC_NF4},
+        {KV_CODEC_INT4, KV_CODEC_MXFP4},    {KV_CODEC_NUQ4, KV_CODEC_NUQ4},
+        {KV_CODEC_NUQ2, KV_CODEC_NF4},      {KV_CODEC_INTRINSIC, KV_CODEC_INTRINSIC_LITERAL},
+        {KV_CODEC_INT3, KV_CODEC_INT1},     {KV_CODEC_NF3, KV_CODEC_NUQ3},
+        {KV_CODEC_INT1, KV_CODEC_INT3},     {KV_CODEC_NF2, KV_CODEC_NF3},
+        {KV_CODEC_LLOYD3, KV_CODEC_LLOYD4}, {KV_CODEC_LLOYD4, KV_CODEC_LLOYD2}};
+    for (uint32_t i = 0; i < 14u; i++) {
         kvant_attention_spec s = {
             .cache = {.segment_count = 2u,
                       .sequences = 1u,
@@ -398,7 +402,7 @@ static void emit_codebooks(kvant_case_sink *sink)
                                               .spare = 5u};
         s.cache.segments[1] = (kvant_segment){
             .k = {.codec = KV_CODEC_F16}, .v = {.codec = KV_CODEC_F16}, .tokens = 20u};
-        emit_spec(sink, &s, "codebook", 0, i < 3u || i == 5u || i == 8u || i == 9u);
+        emit_spec(sink, &s, "codebook", 0, i < 3u || i == 5u || i == 8u || i == 9u || i == 12u);
     }
 }
 

@@ -173,6 +173,46 @@ static void check_level(kvant_trial *t, const quantize_view *v, const unsigned a
     }
 }
 
+/* An element of a codebook that keeps norms: the level nearest to it in standard deviations, and the scale
+ * that gives the levels of the group the norm of its numbers. Norms are rounded to 12 bits of the
+ * largest number, roots to 16. */
+static void check_norm_level(kvant_trial *t, const quantize_view *v, const unsigned at[3],
+                             const oracle_stored *stored, double low, double high)
+{
+    const kvant_event *e = v->event;
+    unsigned length = e->grouping == KV_GROUP_TOKEN_CHANNELS ? e->group_length : e->dim;
+    unsigned begin = at[2] / length * length;
+    unsigned count = begin + length < e->dim ? length : e->dim - begin;
+    double squares = 0.0;
+    double levels = 0.0;
+    for (unsigned i = begin; i < begin + count; i++) {
+        double x = *input_of(v, at[0], at[1], i);
+        double level = oracle_read(&v->tensor, at[0], e->token + at[1], i).code - 128.0;
+        squares += x * x;
+        levels += level * level;
+    }
+    double ideal = sqrt(squares / levels);
+    double largest = fmax(fabs(low), fabs(high));
+    double rounding = ideal * 4e-4 + half_rounding(ideal);
+    if (fabs(stored->scale - ideal) > rounding) {
+        kvant_trial_fail(t, "head %u token %u channel %u: norm %.9g has scale %.9g, not %.9g",
+                         at[0], at[1], at[2], sqrt(squares), stored->scale, ideal);
+    }
+    static const double largest_centroid[3] = {1.510418, 2.151946, 2.732590};
+    double deviation = sqrt(squares / count);
+    double x = *input_of(v, at[0], at[1], at[2]);
+    double y = largest > 0.0 ? x / deviation * 127.0 / largest_centroid[v->tensor.bits - 2u] : 0.0;
+    double nearest = 1e9;
+    for (unsigned i = 0; i < 1u << v->tensor.bits; i++) {
+        nearest = fmin(nearest, fabs(y - (v->tensor.levels[i] - 128.0)));
+    }
+    double distance = fabs(y - (stored->code - 128.0));
+    if (distance > nearest + fabs(y) * 1e-3) {
+        kvant_trial_fail(t, "head %u token %u channel %u: %.9g has level %g, %.3g from it", at[0],
+                         at[1], at[2], y, stored->code - 128.0, distance);
+    }
+}
+
 /* An element of a learned codebook: parameters as int8's, and the nearest level, or in the literal form
  * the highest that is not above the value. */
 static void check_learned_level(kvant_trial *t, const quantize_view *v, const unsigned at[3],
@@ -314,8 +354,9 @@ static void run_oracle_quantize(kvant_trial *t, const void *data)
                 double high;
                 group_extrema(&v, at, &low, &high);
                 oracle_stored stored = oracle_read(&v.tensor, head, e->token + token, channel);
-                (kv_codec_is_learned(e->codec) != 0u ? check_learned_level
-                 : v.tensor.has_codebook             ? check_level
+                (kv_codec_is_learned(e->codec) != 0u   ? check_learned_level
+                 : kv_codec_keeps_norm(e->codec) != 0u ? check_norm_level
+                 : v.tensor.has_codebook               ? check_level
                                          : check_element)(t, &v, at, &stored, low, high);
             }
         }
@@ -335,10 +376,15 @@ static void emit_codebooks(kvant_case_sink *sink)
                                              KVANT_INPUT_CONSTANT,   KVANT_INPUT_HUGE_SCALE};
     static const kv_u32 narrow[] = {KV_CODEC_INT3, KV_CODEC_NF3, KV_CODEC_NUQ3, KV_CODEC_INT1,
                                     KV_CODEC_NF2};
-    for (uint32_t i = 0; i < 48u; i++) {
+    static const kv_u32 of_norms[] = {KV_CODEC_LLOYD4, KV_CODEC_LLOYD3, KV_CODEC_LLOYD2};
+    for (uint32_t i = 0; i < 60u; i++) {
         kv_u32 grouping = i < 28u ? i % 5u : (i + i / 5u) % 5u;
         kv_u32 codec =
             i >= 28u ? narrow[i % 5u] : (i >= 20u ? KV_CODEC_NUQ4 : KV_CODEC_NF4) + i % 4u;
+        if (i >= 48u) {
+            codec = of_norms[i % 3u];
+            grouping = i / 2u % 2u != 0u ? KV_GROUP_TOKEN_HEAD : KV_GROUP_TOKEN_CHANNELS;
+        }
         int is_learned = kv_codec_is_learned(codec) != 0u;
         kvant_event e = {
             .is_value = i / 2u % 2u,

@@ -217,6 +217,11 @@ static void emit_codebooks(kvant_case_sink *sink)
     for (uint32_t i = 0; i < 50u; i++) {
         emit_codebook(sink, codecs[i % 5u], (i + i / 5u) % 5u, i);
     }
+    static const kv_u32 of_norms[] = {KV_CODEC_LLOYD4, KV_CODEC_LLOYD3, KV_CODEC_LLOYD2};
+    for (uint32_t i = 0; i < 24u; i++) {
+        kv_u32 grouping = i / 2u % 2u != 0u ? KV_GROUP_TOKEN_HEAD : KV_GROUP_TOKEN_CHANNELS;
+        emit_codebook(sink, of_norms[i / 3u % 3u], grouping, i);
+    }
 }
 
 /* ---- channel scales over those of queries -------------------------------------------------- */

@@ -28,14 +28,9 @@ static double bound_of(const kvant_recipe *recipe, uint32_t prompt)
     const kvant_codec codecs[] = {recipe->k.regular, recipe->v.regular, recipe->k.salient,
                                   recipe->v.salient};
     for (int i = 0; i < 4; i++) {
-        unsigned own = codecs[i] == KVANT_CODEC_INT2   ? 2u
-                       : codecs[i] == KVANT_CODEC_INT4 ? 4u
-                       : codecs[i] >= KVANT_CODEC_NUQ2 ? 2u
-                       : codecs[i] >= KVANT_CODEC_NF4  ? 4u
-                       : codecs[i] == KVANT_CODEC_INT8 || codecs[i] == KVANT_CODEC_INT8_SYMMETRIC
-                           ? 8u
-                           : 16u; /* f16, or none */
-        is_wide |= codecs[i] >= KVANT_CODEC_INTRINSIC;
+        int has_codes = codecs[i] != KVANT_CODEC_NONE && codecs[i] != KVANT_CODEC_DROP;
+        unsigned own = has_codes ? kv_codec_bits((kv_u32)codecs[i]) : 16u;
+        is_wide |= codecs[i] == KVANT_CODEC_INTRINSIC || codecs[i] == KVANT_CODEC_INTRINSIC_LITERAL;
         bits = own < bits ? own : bits;
     }
     if (bits == 16u) {
@@ -264,6 +259,12 @@ static void emit_mixed(kvant_case_sink *sink)
          2, KVANT_F16, 1.0f, 1},
         {"k=f16,v=int8s/tok64/rot,latent=1,window=4,period=16", 1, 1, 5, 1, 8, 320, 40, 24, 1,
          KVANT_F32, 1.0f, 1},
+        {"k=int3/chan32,v=nf3/tok8,window=4,period=32", 1, 2, 4, 2, 40, 72, 80, 40, 3, KVANT_F16,
+         1.0f, 0},
+        {"k=lloyd3+int3/head/rot,v=lloyd4+int3/tok16,salient=.4,recent=.2,period=12,window=3", 1, 1,
+         4, 2, 32, 40, 50, 24, 2, KVANT_F32, 1.0f, 0},
+        {"k=nuq3/chan,v=lloyd3/tok64,period=32", 1, 1, 4, 1, 64, 128, 70, 40, 3, KVANT_BF16, 1.0f,
+         0},
     };
     for (uint32_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         kvant_scenario s = scenarios[i];

@@ -103,7 +103,7 @@ static void execute(kvant_trial *trial, kvant_case_fn run, const void *data)
 /* Adds what one repetition found out. The message is that of the first failure, else of the last
  * repetition. */
 static void gather(kvant_case_record *record, const kvant_trial *trial, uint64_t seed,
-                   uint32_t *launched, char *message, size_t size)
+                   uint64_t *launched, char *message, size_t size)
 {
     record->repetitions++;
     record->words += trial->words;
@@ -130,12 +130,12 @@ static void gather(kvant_case_record *record, const kvant_trial *trial, uint64_t
 }
 
 /* Returns the kernels that were launched. */
-static uint32_t repeat(runner *r, kvant_case_record *record, const listed_case *listed,
+static uint64_t repeat(runner *r, kvant_case_record *record, const listed_case *listed,
                        kvant_variant_choice choice, char *message, size_t size)
 {
     const kvant_conformance_options *options = r->options;
     uint32_t count = options->repeat != 0u ? options->repeat : 1u;
-    uint32_t launched = 0;
+    uint64_t launched = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t seed = options->seed + i;
         kvant_trial_begin(r->trial, r->device, listed->name, choice, seed);
@@ -160,7 +160,7 @@ static uint32_t repeat(runner *r, kvant_case_record *record, const listed_case *
 }
 
 /* A case that launches what its kind is not known for would miss variants. */
-static void check_kernels(kvant_case_record *record, uint32_t launched, char *message, size_t size)
+static void check_kernels(kvant_case_record *record, uint64_t launched, char *message, size_t size)
 {
     if ((launched & ~kvant_case_kernels(record->name)) != 0u &&
         record->result == KVANT_CASE_PASSED) {
@@ -273,7 +273,7 @@ static void run_case(runner *r, const listed_case *listed, const kvant_case_inst
         snprintf(message, sizeof message, "excluded by %s:%u: %s", list->file, row->line,
                  row->reason);
     } else {
-        uint32_t launched = repeat(r, &record, listed, instance->choice, message, sizeof message);
+        uint64_t launched = repeat(r, &record, listed, instance->choice, message, sizeof message);
         check_kernels(&record, launched, message, sizeof message);
         if (list != NULL) {
             apply_row(&record, row, list->file, message, sizeof message);

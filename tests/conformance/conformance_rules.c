@@ -33,6 +33,8 @@ static const word_rule word_rules[] = {
      "a code follows from the stored parameters through a correctly rounded reciprocal"},
     {"encode_codebook", KVANT_CASES_CODES,
      "a code is a count of thresholds, half-integers, that a rounded product is beyond"},
+    {"encode_norm", KVANT_CASES_CODES,
+     "squares are sums of integers, roots integer roots, codes counts of thresholds"},
     {"gather", KVANT_CASES_CODES, "conversion to f16 is an integer routine"},
     {"codebook_histogram", KVANT_CASES_CODES, "it counts codes, in integers"},
     {"codebook_levels", KVANT_CASES_CODES, "sums and means are integers"},

@@ -9,21 +9,22 @@
 
 #define VARIANT_PART "/variant="
 
-#define BIT(kernel) (1u << KVANT_KERNEL_##kernel)
+#define BIT(kernel) (UINT64_C(1) << KVANT_KERNEL_##kernel)
 #define QUANTIZE (BIT(extrema) | BIT(channel_scale) | BIT(parameters) | BIT(encode))
 #define SALIENCY                                                                                   \
     (BIT(probe_rows) | BIT(saliency_queries) | BIT(saliency_rows) | BIT(saliency_merge) |          \
      BIT(saliency_columns) | BIT(saliency_scores) | QUANTIZE | BIT(select)) /* with its keys */
 #define RANGES (BIT(saliency_magnitudes) | BIT(saliency_percentile) | BIT(saliency_range))
 #define CODES                                                                                      \
-    (BIT(encode_codebook) | BIT(codebook_histogram) | BIT(codebook_levels) | BIT(dequantize))
+    (BIT(encode_codebook) | BIT(encode_norm) | BIT(codebook_histogram) | BIT(codebook_levels) |    \
+     BIT(dequantize))
 #define ATTENTION (BIT(attention) | BIT(attention_merge))
 #define ATTENTION_GENERAL (BIT(attention_general) | BIT(attention_merge))
 
 /* Cases that launch other kernels than the one they are named after; the first that fits counts. */
 static const struct {
     const char *prefix;
-    uint32_t kernels;
+    uint64_t kernels;
 } chains[] = {
     {"quantize/", QUANTIZE | CODES},
     {"saliency/", SALIENCY},
@@ -58,7 +59,7 @@ static int is_planned(const char *name)
     return strncmp(name, "scenario/", 9u) == 0 && strncmp(name, "scenario/plan/", 14u) != 0;
 }
 
-uint32_t kvant_case_kernels(const char *name)
+uint64_t kvant_case_kernels(const char *name)
 {
     for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
         if (strncmp(name, chains[i].prefix, strlen(chains[i].prefix)) == 0) {
@@ -71,14 +72,14 @@ uint32_t kvant_case_kernels(const char *name)
     for (uint32_t i = 0; i < KVANT_KERNEL_COUNT; i++) {
         size_t length = strlen(kernel_names[i]);
         if (strncmp(name, kernel_names[i], length) == 0 && name[length] == '/') {
-            return 1u << i;
+            return UINT64_C(1) << i;
         }
     }
     return 0;
 }
 
 /* Whether one of the kernels has the variant on a device of these capabilities. */
-static int is_among(uint32_t kernels, kvant_variant variant, uint32_t capabilities)
+static int is_among(uint64_t kernels, kvant_variant variant, uint32_t capabilities)
 {
     for (uint32_t i = 0; i < KVANT_KERNEL_COUNT; i++) {
         if ((kernels >> i & 1u) != 0u &&
@@ -118,7 +119,7 @@ size_t kvant_case_instances(const char *name, kvant_variant_choice asked, uint32
                             kvant_case_instance out_instances[KVANT_CASE_INSTANCES])
 {
     const kvant_variant_choice baseline = {1, KVANT_VARIANT_baseline};
-    uint32_t kernels = kvant_case_kernels(name);
+    uint64_t kernels = kvant_case_kernels(name);
     size_t count = 0;
     if (is_planned(name)) {
         out_instances[0] = asked.is_forced && has_variants(capabilities)

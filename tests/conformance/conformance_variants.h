@@ -9,7 +9,7 @@
 #include "variants.h"
 
 /* The kernels, as bits 1 << kvant_kernel, that a case may launch on the device. */
-uint32_t kvant_case_kernels(const char *name);
+uint64_t kvant_case_kernels(const char *name);
 
 /* A case as it runs. */
 typedef struct {

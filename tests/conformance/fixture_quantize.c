@@ -33,6 +33,12 @@ const char *kvant_event_codec_name(kv_u32 codec)
         return "nuq2";
     case KV_CODEC_NUQ3:
         return "nuq3";
+    case KV_CODEC_LLOYD2:
+        return "lloyd2";
+    case KV_CODEC_LLOYD3:
+        return "lloyd3";
+    case KV_CODEC_LLOYD4:
+        return "lloyd4";
     case KV_CODEC_NF2:
         return "nf2";
     case KV_CODEC_NF3:
@@ -208,7 +214,9 @@ void kvant_event_build(kvant_trial *trial, const kvant_event *e, const kvant_eve
 
 kvant_kernel kvant_event_encode_kernel(kv_u32 codec)
 {
-    return kv_codec_has_codebook(codec) != 0u ? KVANT_KERNEL_encode_codebook : KVANT_KERNEL_encode;
+    return kv_codec_keeps_norm(codec) != 0u     ? KVANT_KERNEL_encode_norm
+           : kv_codec_has_codebook(codec) != 0u ? KVANT_KERNEL_encode_codebook
+                                                : KVANT_KERNEL_encode;
 }
 
 void kvant_event_run(kvant_trial *trial, const kvant_event_plan *plan, kvant_kernel only,

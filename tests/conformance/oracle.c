@@ -182,7 +182,24 @@ void oracle_codebook(unsigned codec, const uint32_t *learned, oracle_tensor *t)
                                   0.1609301, 0.3379151,  0.5626169,  1.0};
     static const double nf2[4] = {-1.0, 0.0, 0.3379151, 1.0};
     static const double e2m1[8] = {0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0};
+    /* Lloyd-Max centroids above 0 for a normal distribution (Max, 1960) */
+    static const double lloyd[3][8] = {
+        {0.452780, 1.510418},
+        {0.245094, 0.756005, 1.343909, 2.151946},
+        {0.128395, 0.388048, 0.656759, 0.942340, 1.256231, 1.618046, 2.069017, 2.732590}};
     t->has_codebook = 1;
+    if (codec == 25u || codec == 27u || codec == 29u) {
+        t->bits = (codec - 21u) / 2u;
+        t->is_symmetric = 1;
+        int half = 1 << (t->bits - 1u);
+        const double *centroids = lloyd[t->bits - 2u];
+        for (int i = 0; i < half; i++) {
+            double level = nearbyint(127.0 * centroids[i] / centroids[half - 1]);
+            t->levels[half + i] = (unsigned)(128.0 + level);
+            t->levels[half - 1 - i] = (unsigned)(128.0 - level);
+        }
+        return;
+    }
     t->bits = codec <= 20u ? 4u : codec == 26u || codec == 28u ? 3u : 2u;
     t->is_symmetric = codec < 20u || codec == 24u || codec == 26u;
     for (int i = 0; i < 8 && codec == 26u; i++) {

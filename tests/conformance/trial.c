@@ -197,7 +197,7 @@ static void launch_on_device(kvant_trial *trial, kvant_kernel kernel, const void
     kvant_test_device *on = trial->device;
     kvant_variant variant =
         kvant_variant_of_launch(kernel, params, on->limits.capabilities, trial->choice);
-    trial->launched |= 1u << kernel;
+    trial->launched |= UINT64_C(1) << kernel;
     kvant_launch launch = {
         .kernel = kernel,
         .variant = variant,

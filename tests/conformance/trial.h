@@ -55,7 +55,7 @@ typedef struct {
     kvant_test_device *device;
     const char *name;
     kvant_variant_choice choice; /* the variant that its launches get */
-    uint32_t launched;           /* kernels, as bits 1 << kvant_kernel */
+    uint64_t launched;           /* kernels, as bits 1 << kvant_kernel */
     uint64_t random;             /* state of the generator, from the case's name */
     uint64_t first_random;       /* as it was before the first draw */
     kvant_trial_buffer buffers[KVANT_TRIAL_BUFFERS];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Codes of 1 and 3 bits: each bit of their planes has one place, attention's 4-bit words are the same
- * codes, and 3 bits have 8 levels.
+ * codes, and 3 bits have 8 levels. Roots of the codebooks that keep norms.
  */
-#include <string.h>
+#include <math.h>
 
 #include "../support/cmocka_headers.h"
 #include "arith.h"
@@ -103,6 +103,22 @@ static void thresholds_are_rounding(void **state)
     }
 }
 
+/* The scale of a group makes its levels as long as its numbers. */
+static void norms_are_kept(void **state)
+{
+    (void)state;
+    for (kv_u32 x = 1u; x < 0x80000000u; x += x / 7u + 1u) {
+        double root = sqrt((double)x);
+        assert_true(fabs((double)kv_root(x) - root) <= root * 0x1p-16);
+    }
+    assert_true(kv_root(0u) == 0.0f);
+    assert_true(kv_root(256u * 4095u * 4095u) == 65520.0f);
+    kv_f32 norm = kv_norm(2.0f, 4095u * 4095u); /* one number of 2 */
+    assert_true(fabs((double)norm - 2.0) < 1e-6);
+    assert_true(kv_norm_param(norm, 127u * 127u) == kv_cache_half((kv_f32)(2.0 / 127.0)));
+    assert_true(kv_norm_inverse(kv_levels_of_deviation(KV_CODEC_LLOYD3), 0.0f, 8u) == 0.0f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +126,7 @@ int main(void)
         cmocka_unit_test(pairs_are_words_of_4_bits),
         cmocka_unit_test(three_bits_have_eight_levels),
         cmocka_unit_test(thresholds_are_rounding),
+        cmocka_unit_test(norms_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,13 @@ typedef enum kvant_codec {
     KVANT_CODEC_NUQ3 = 28,              /* "nuq3": 8 levels by k-means */
     /* Codebooks, a scale per group, of 4, 8 and 16 levels */
     KVANT_CODEC_NF2 = 24, /* "nf2": NormalFloat */
-    KVANT_CODEC_NF3 = 26  /* "nf3" */
+    KVANT_CODEC_NF3 = 26, /* "nf3" */
+    /* Lloyd-Max levels for a normal distribution, 4, 8 and 16 of them. A group's numbers are taken as
+     * multiples of their root mean square, and its scale gives the decoded ones the norm that they
+     * had: groups along a token of one head (head, tok<n>) */
+    KVANT_CODEC_LLOYD2 = 25, /* "lloyd2" */
+    KVANT_CODEC_LLOYD3 = 27, /* "lloyd3" */
+    KVANT_CODEC_LLOYD4 = 29  /* "lloyd4" */
 } kvant_codec;
 
 /* Which numbers share a scale and a minimum. */
@@ -173,7 +179,7 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *
  *   k, v      CODEC[+SALIENT][/GROUPING[/TRANSFORM]]  e.g. int2/chan32, int2+int4/token/cst, f16
  *             codecs f16 int1 int2 int3 int4 int8 int8s nf2 nf3 nf4 fp4 mxfp4 nvfp4 nuq2 nuq3 nuq4
- *             intrinsic literal drop;
+ *             intrinsic literal lloyd2 lloyd3 lloyd4 drop;
  *             groupings token head tok<n> chan<n> chan, where a codec has codes;
  *             transforms cst rot smooth. Of each class K and V are
  *             both f16, both dropped, or neither; with latent=1 K is f16 and V anything but dropped.
