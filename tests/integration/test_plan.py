@@ -8,6 +8,7 @@ import re
 from integration_common import ROOT, check, kvant, kvant_json
 
 SHAPE = ["--layers", "32", "--q-heads", "32", "--kv-heads", "32", "--head-dim", "128"]
+LATENT = ["--layers", "60", "--q-heads", "128", "--kv-heads", "1", "--head-dim", "64", "--value-dim", "512"]
 PUBLISHED = 4.98  # ZipCache: batch 8, 4096 channels, 840 tokens, 60 % salient
 
 
@@ -24,12 +25,13 @@ def main():
         rows = re.findall(r"^\| `([\w-]+)` \| `(k=[^`]+)` \|", file.read(), re.M)
     check(len(rows) >= 6, "docs/recipes.md lists {} recipes".format(len(rows)))
     for name, text in rows:
-        by_name = kvant_json("plan", *SHAPE, "--tokens", "1000", "--recipe", name)
-        by_text = kvant_json("plan", *SHAPE, "--tokens", "1000", "--recipe", text)
+        shape = LATENT if "latent=1" in text else SHAPE
+        by_name = kvant_json("plan", *shape, "--tokens", "1000", "--recipe", name)
+        by_text = kvant_json("plan", *shape, "--tokens", "1000", "--recipe", text)
         del by_name["recipe"], by_text["recipe"]
         check(by_name == by_text, "{} takes other bytes than {}".format(text, name))
 
-    result = kvant("plan", *SHAPE, "--tokens", "100", "--recipe", "k=int3/head,v=int4/head", code=2)
+    result = kvant("plan", *SHAPE, "--tokens", "100", "--recipe", "k=int5/head,v=int4/head", code=2)
     check("position" in result.stderr and "int2" in result.stderr,
           "the error names no position or no codec: " + result.stderr)
 

@@ -213,6 +213,10 @@ def test_table():
     names = [line.split()[0] for line in first]
     assert len(names) == len(set(names)) and names[0] == "f16" and {"kivi2", "zipcache", "int4"} <= set(names)
     second = lines[lines.index(heads[1]) + 1:]
+    end = second.index("")
+    left_out = second[end + 1:]
+    second = second[:end]
+    assert left_out[0].startswith("mla: left out: ") and "one KV head" in left_out[0], left_out
     assert len(second) == len(first) and all(line.endswith("bytes, logits") for line in second), second
 
 
