@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * dequantize: the values of stored tokens, to a caller's tensor. For inspection and tests;
- * attention never does this. One item is two channels of one token of one head.
+ * dequantize: the values of stored tokens, to a caller's tensor or to the rows of their positions. For
+ * inspection, and to judge old tokens again; attention never does this. One item is two channels of
+ * one token of one head.
  */
 #include "kernel.clh"
 
@@ -45,6 +46,17 @@ KV_FN kv_f32 value_of(const kv_dequantize_params *p, __global const kv_u32 *stor
     return value;
 }
 
+/* The row of the target that a token goes to. */
+KV_FN kv_u32 row_of(const kv_dequantize_params *p, __global const kv_u32 *store, kv_u32 token,
+                    kv_u32 head)
+{
+    if (p->is_scattered == 0u) {
+        return token;
+    }
+    kv_u32 position = store[p->positions_offset + head * p->positions_head + p->token + token];
+    return position == KV_POSITION_INVALID ? position : position - p->position_base;
+}
+
 KV_KERNEL void kvant_dequantize(const kv_dequantize_params p, __global const kv_u32 *store,
                                 __global kv_u32 *target)
 {
@@ -54,10 +66,14 @@ KV_KERNEL void kvant_dequantize(const kv_dequantize_params p, __global const kv_
         kv_u32 channel = item % pairs * 2u;
         kv_u32 head = item / pairs % p.heads;
         kv_u32 token = item / pairs / p.heads;
+        kv_u32 row = row_of(&p, store, token, head);
+        if (row == KV_POSITION_INVALID) {
+            continue;
+        }
         kv_f32 low = value_of(&p, store, p.token + token, head, channel);
         kv_f32 high = value_of(&p, store, p.token + token, head, channel + 1u);
         /* 4. Store */
-        kv_u32 i = kv_view_index(&p.target, token, head, channel);
+        kv_u32 i = kv_view_index(&p.target, row, head, channel);
         if (p.target.dtype == KV_DTYPE_F32) {
             target[i] = kv_bits(low);
             target[i + 1u] = kv_bits(high);

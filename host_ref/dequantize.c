@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * dequantize: the values of stored tokens, to a caller's tensor. For inspection and tests;
- * attention never does this. One item is two channels of one token of one head.
+ * dequantize: the values of stored tokens, to a caller's tensor or to the rows of their positions. For
+ * inspection, and to judge old tokens again; attention never does this. One item is two channels of
+ * one token of one head.
  */
 #include "reference.h"
 
@@ -44,6 +45,16 @@ static kv_f32 value_of(const kv_dequantize_params *p, const kv_u32 *store, kv_u3
     return value;
 }
 
+/* The row of the target that a token goes to. */
+static kv_u32 row_of(const kv_dequantize_params *p, const kv_u32 *store, kv_u32 token, kv_u32 head)
+{
+    if (p->is_scattered == 0u) {
+        return token;
+    }
+    kv_u32 position = store[p->positions_offset + head * p->positions_head + p->token + token];
+    return position == KV_POSITION_INVALID ? position : position - p->position_base;
+}
+
 void kvant_ref_dequantize(const void *params_words, kv_u32 *const *bindings)
 {
     const kv_dequantize_params *p = params_words;
@@ -53,10 +64,14 @@ void kvant_ref_dequantize(const void *params_words, kv_u32 *const *bindings)
     for (kv_u32 token = 0; token < p->tokens; token++) {
         for (kv_u32 head = 0; head < p->heads; head++) {
             for (kv_u32 channel = 0; channel < p->dim; channel += 2u) {
+                kv_u32 row = row_of(p, store, token, head);
+                if (row == KV_POSITION_INVALID) {
+                    continue;
+                }
                 kv_f32 low = value_of(p, store, p->token + token, head, channel);
                 kv_f32 high = value_of(p, store, p->token + token, head, channel + 1u);
                 /* 4. Store */
-                kv_u32 i = kv_view_index(&p->target, token, head, channel);
+                kv_u32 i = kv_view_index(&p->target, row, head, channel);
                 if (p->target.dtype == KV_DTYPE_F32) {
                     target[i] = kv_bits(low);
                     target[i + 1u] = kv_bits(high);

@@ -11,18 +11,21 @@
 
 /* What the host knows of one sequence in one layer. The contents are on the device. */
 typedef struct {
-    uint32_t length;        /* tokens so far, and the next position */
-    uint32_t appended;      /* of them, by append */
-    uint32_t sinks;         /* tokens in the sink segment */
-    uint32_t window_count;  /* tokens in the window */
-    uint32_t window_start;  /* slot of the oldest */
-    uint32_t events;        /* next compression event; 0 is the prompt's */
-    uint32_t probe_count;   /* gathered probe queries */
-    uint32_t probed_length; /* length when the last one was gathered */
-    uint32_t splits;        /* as the table on the device says */
-    bool is_smoothed;       /* the channel scales of K are decided */
-    bool broken;            /* a call failed halfway: host and device may disagree until a reset */
-    uint32_t *used;         /* tokens (slots of the window) in use, a segment */
+    uint32_t length;       /* tokens so far, and the next position */
+    uint32_t appended;     /* of them, by append */
+    uint32_t sinks;        /* tokens in the sink segment */
+    uint32_t window_count; /* tokens in the window */
+    uint32_t window_start; /* slot of the oldest */
+    uint32_t events;       /* next compression event; 0 is the prompt's */
+    uint32_t probe_count;  /* gathered probe queries */
+    uint32_t probe_first;  /* of them, the first of the running period */
+    uint32_t
+        class_tokens[KVANT_TIERS]; /* compressed tokens of each class, where these can change */
+    uint32_t probed_length;        /* length when the last one was gathered */
+    uint32_t splits;               /* as the table on the device says */
+    bool is_smoothed;              /* the channel scales of K are decided */
+    bool broken;    /* a call failed halfway: host and device may disagree until a reset */
+    uint32_t *used; /* tokens (slots of the window) in use, a segment */
 } kvant_stream;
 
 struct kvant_cache {
@@ -93,6 +96,27 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
 kvant_status kvant_judge_event(const kvant_place *place, const kvant_event *event,
                                kvant_buffer *workspace, uint32_t workspace_base,
                                const kvant_workspace *layout);
+
+/* Lists the classes of the event's tokens by their scores, in the segments of `indices`. */
+kvant_status kvant_select_classes(const kvant_place *place, const kvant_event *event,
+                                  const kvant_tier tiers[KVANT_TIERS],
+                                  const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
+                                  uint32_t scores);
+
+/* Gives the event the gathered probe queries from `first` on. */
+kvant_status kvant_use_probes(const kvant_place *place, kvant_event *event, uint32_t first,
+                              const kvant_workspace *w);
+
+/* Notes where the tokens of a class are, in `slots` slots from `slot` on. */
+kvant_status kvant_locate_class(const kvant_place *place, int token_class, int32_t index,
+                                uint32_t slot, uint32_t slots, bool is_new);
+
+/* Whether the next event of decode decides the classes of all compressed tokens again. */
+bool kvant_reevaluation_is_due(const kvant_place *place);
+
+/* Does so where it is due, by the queries gathered since the last time. Before the event that
+ * compresses the next period, which needs the newest of them. */
+kvant_status kvant_reevaluate(const kvant_place *place);
 
 /* Compresses the oldest period of the window. */
 kvant_status kvant_compress_window(const kvant_place *place);

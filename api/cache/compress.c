@@ -112,10 +112,10 @@ static kvant_status select_of_heads(const kvant_place *place, const kvant_event 
 }
 
 /* All runs share what is one list for all heads. */
-static kvant_status select_classes(const kvant_place *place, const kvant_event *event,
-                                   const kvant_tier tiers[KVANT_TIERS],
-                                   const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
-                                   uint32_t scores)
+kvant_status kvant_select_classes(const kvant_place *place, const kvant_event *event,
+                                  const kvant_tier tiers[KVANT_TIERS],
+                                  const int32_t indices[KVANT_TIERS], kvant_buffer *workspace,
+                                  uint32_t scores)
 {
     uint32_t runs = place->layout->maps > 1u ? place->layout->full_runs : 1u;
     kvant_status status = KVANT_OK;
@@ -196,8 +196,8 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     if (status == KVANT_OK && layout->two_classes) {
         status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);
         if (status == KVANT_OK) {
-            status = select_classes(place, event, tiers, indices, workspace,
-                                    workspace_base + (uint32_t)layout_of->scores);
+            status = kvant_select_classes(place, event, tiers, indices, workspace,
+                                          workspace_base + (uint32_t)layout_of->scores);
         }
     }
     /* 3. Codes of each class, or rows that stay f16 */
@@ -218,12 +218,20 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
     }
     for (int i = 0; i < KVANT_TIERS; i++) {
         uint32_t runs = tiers[i].tokens != 0 && indices[i] >= 0 ? layout->full_runs : 0u;
+        if (runs != 0 && layout->reevaluates) { /* there is one run then */
+            status = kvant_locate_class(place, i, indices[i], stream->used[indices[i]],
+                                        kvant_quad(tiers[i].tokens), true);
+            stream->class_tokens[i] += tiers[i].tokens;
+            if (status != KVANT_OK) {
+                return status;
+            }
+        }
         for (uint32_t run = 0; run < runs; run++) {
             stream->used[(uint32_t)indices[i] + run] += kvant_quad(tiers[i].tokens);
         }
     }
     stream->events++;
-    return KVANT_OK;
+    return status;
 }
 
 /* ---- the window as a source ---- */
@@ -244,14 +252,35 @@ static kv_view window_view(const kvant_place *place, bool is_value)
     };
 }
 
+kvant_status kvant_use_probes(const kvant_place *place, kvant_event *event, uint32_t first,
+                              const kvant_workspace *w)
+{
+    const kvant_layout *layout = place->layout;
+    uint32_t dim = layout->desc.k_dim;
+    event->queries = place->store;
+    event->query_base = KV_NO_OFFSET;
+    event->probes = place->stream->probe_count - first;
+    event->query_view = (kv_view){
+        .offset = (place->base + layout->probe_rows) * 2u,
+        .token_stride = dim,
+        .head_stride = layout->probe_capacity * dim,
+        .channel_stride = 1u,
+        .dtype = KV_DTYPE_F16,
+        .first = first,
+        .wrap = KV_NO_OFFSET,
+    };
+    return kvant_buffer_copy(
+        place->store, ((uint64_t)place->base + layout->probe_positions + first) * 4u,
+        place->cache->scratch, (layout->partials + w->probes) * 4u, (uint64_t)event->probes * 4u);
+}
+
 kvant_status kvant_compress_window(const kvant_place *place)
 {
     kvant_cache *cache = place->cache;
     const kvant_layout *layout = place->layout;
-    const kvant_cache_desc *desc = &layout->desc;
     const kvant_segment *window = &layout->segments[layout->window_segment].at;
     kvant_stream *stream = place->stream;
-    uint32_t period = desc->recipe.period;
+    uint32_t period = layout->desc.recipe.period;
     if (stream->events == 0) {
         stream->events = 1; /* event 0 is the prompt's, and there was none */
     }
@@ -267,22 +296,10 @@ kvant_status kvant_compress_window(const kvant_place *place)
         .first_position = stream->length - stream->window_count,
     };
     kvant_workspace w = kvant_workspace_of(layout, period, layout->probe_capacity);
-    kvant_status status = KVANT_OK;
-    if (layout->needs_attention) {
-        event.queries = place->store;
-        event.query_base = KV_NO_OFFSET;
-        event.probes = stream->probe_count;
-        event.query_view = (kv_view){
-            .offset = (place->base + layout->probe_rows) * 2u,
-            .token_stride = desc->k_dim,
-            .head_stride = layout->probe_capacity * desc->k_dim,
-            .channel_stride = 1u,
-            .dtype = KV_DTYPE_F16,
-            .wrap = KV_NO_OFFSET,
-        };
-        status = kvant_buffer_copy(
-            place->store, ((uint64_t)place->base + layout->probe_positions) * 4u, cache->scratch,
-            (layout->partials + w.probes) * 4u, (uint64_t)stream->probe_count * 4u);
+    bool keeps_probes = layout->reevaluates && !kvant_reevaluation_is_due(place);
+    kvant_status status = kvant_reevaluate(place);
+    if (status == KVANT_OK && layout->needs_attention) {
+        status = kvant_use_probes(place, &event, stream->probe_first, &w);
     }
     if (status == KVANT_OK) {
         status = kvant_compress_event(place, &event, cache->scratch, layout->partials, &w);
@@ -300,7 +317,8 @@ kvant_status kvant_compress_window(const kvant_place *place)
     };
     stream->window_start = (stream->window_start + period) % window->capacity;
     stream->window_count -= period;
-    stream->probe_count = 0;
+    stream->probe_first = keeps_probes ? stream->probe_count : 0u;
+    stream->probe_count = stream->probe_first;
     return kvant_launch_kernel(cache->context, KVANT_KERNEL_positions, &p, &place->store, 1);
 }
 

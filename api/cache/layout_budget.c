@@ -18,7 +18,10 @@ static kvant_status make_with_share(kvant_host *host, const kvant_cache_desc *de
     recipe->budget = 0.0;
     recipe->salient_share = recipe->salient_share * (double)steps / BUDGET_STEPS;
     recipe->salient_share_v = recipe->salient_share_v * (double)steps / BUDGET_STEPS;
+    recipe->top_share = recipe->top_share * (double)steps / BUDGET_STEPS;
     if (steps == 0u) {
+        recipe->top_k = KVANT_CODEC_NONE;
+        recipe->top_v = KVANT_CODEC_NONE;
         kvant_rule_forget_salient(&recipe->k);
         kvant_rule_forget_salient(&recipe->v);
     }

@@ -52,6 +52,11 @@ static void place_positions(kvant_layout *layout, kvant_placer *p, uint64_t *map
     if (layout->probe_capacity != 0) {
         layout->probe_positions = kvant_take_words(p, layout->probe_capacity, maps);
     }
+    if (layout->reevaluates) {
+        layout->places_head = kvant_prefill_compressed(layout, layout->desc.prefill_tokens) +
+                              (layout->events - 1u) * layout->desc.recipe.period;
+        layout->places = kvant_take_words(p, (uint64_t)layout->maps * layout->places_head, maps);
+    }
     layout->positions_words = (uint32_t)(p->next - layout->positions_offset);
 }
 
@@ -134,6 +139,17 @@ static void place_codes(kvant_layout *layout, kvant_placer *p, uint64_t *codes, 
         layout->probe_rows = kvant_take_words(
             p, (uint64_t)desc->q_heads * layout->probe_capacity * desc->k_dim / 2u, window);
     }
+}
+
+void kvant_moved_range(const kvant_layout *layout, uint32_t *out_first, uint64_t *out_words)
+{
+    uint32_t end =
+        layout->window_segment >= 0 ? (uint32_t)layout->window_segment : layout->segment_count;
+    const kvant_segment *last = &layout->segments[end - 1u].at;
+    uint64_t numbers = (uint64_t)layout->desc.kv_heads * last->capacity * layout->desc.v_dim;
+    *out_first = layout->segments[layout->first_compressed].at.k_params;
+    *out_words =
+        last->v_codes + numbers * kv_codec_bits((uint32_t)last->v_codec) / 32u - *out_first;
 }
 
 kvant_status kvant_layout_place(kvant_layout *layout)

@@ -64,6 +64,7 @@ typedef struct {
     kvant_head_run full[KVANT_RECIPE_STREAMS + 1u]; /* heads that have compressed tokens ... */
     uint32_t full_runs; /* ... each run in segments of its own; the others stream */
     bool is_evicting;   /* whatever leaves the window or a prompt is evicted */
+    bool reevaluates;   /* classes of compressed tokens are decided again */
     bool per_event;     /* each event fills segments of its own: its parameters are the segment's */
     bool is_latent;     /* V holds latents, and queries have v_dim channels more */
     uint32_t v_heads;   /* heads that V is stored as: the KV heads, or the parts of a latent, */
@@ -88,13 +89,16 @@ typedef struct {
     uint32_t positions_words;
     uint32_t probe_positions; /* of the gathered probe queries */
     uint32_t probe_rows;      /* f16 rows [q_head][slot][k_dim] */
+    uint32_t places;      /* of compressed tokens, [map][token], as the kernel locate leaves them */
+    uint32_t places_head; /* tokens of a map */
     uint32_t region_words;
 
     uint64_t scratch_bytes;
     uint32_t attend_sequences; /* sequences that one attention launch takes, for its scratch */
     uint32_t query_positions;  /* word of the scratch buffer: [sequence][query] */
     uint32_t rotated;          /* word of the scratch buffer: rotated rows of one call */
-    uint32_t partials;         /* word of the scratch buffer; decode compression uses it too */
+    uint32_t moved_rows; /* words after `partials`: K of all, or all codes, while re-evaluating */
+    uint32_t partials;   /* word of the scratch buffer; decode compression uses it too */
 
     kvant_cache_bytes bytes;
 } kvant_layout;
@@ -121,6 +125,9 @@ uint32_t kvant_prefill_compressed(const kvant_layout *layout, uint32_t tokens);
 
 /* Workspace to compress `tokens` tokens, judged by `probes` probe rows. */
 kvant_workspace kvant_workspace_of(const kvant_layout *layout, uint32_t tokens, uint32_t probes);
+
+/* Words of a region with the parameters and the codes of all compressed segments. */
+void kvant_moved_range(const kvant_layout *layout, uint32_t *out_first, uint64_t *out_words);
 
 /* Channels of a query: the rotary ones come after those that have absorbed the latents' matrix. */
 uint32_t kvant_query_dim(const kvant_layout *layout);

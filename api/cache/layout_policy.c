@@ -151,6 +151,10 @@ void kvant_layout_decide(kvant_layout *layout)
         uint32_t recent;
         kvant_probe_counts(recipe, recipe->period, &random, &recent);
         layout->probe_capacity = random + recent;
+        layout->reevaluates = recipe->reevaluate != 0;
+        if (layout->reevaluates) { /* they are kept until then */
+            layout->probe_capacity *= recipe->reevaluate / recipe->period;
+        }
     }
 }
 

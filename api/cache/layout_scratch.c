@@ -91,6 +91,20 @@ static uint64_t rotated_query_words(const kvant_layout *layout)
     return (uint64_t)desc->q_heads * desc->max_queries * (k_dim > v_dim ? k_dim : v_dim);
 }
 
+/* Words to judge all compressed tokens again, and to move them. */
+static uint64_t reevaluation_words(kvant_layout *layout)
+{
+    const kvant_cache_desc *desc = &layout->desc;
+    uint32_t tokens = layout->places_head;
+    uint64_t rows = (uint64_t)tokens * desc->kv_heads * desc->k_dim / 2u;
+    uint32_t first;
+    uint64_t moved;
+    kvant_moved_range(layout, &first, &moved);
+    uint64_t judged = kvant_workspace_of(layout, tokens, layout->probe_capacity).words;
+    layout->moved_rows = (uint32_t)judged;
+    return kvant_add(judged, rows > moved ? rows : moved);
+}
+
 /* Attention's partial results and decode-time compression share one buffer. Small caches attend to a
  * few sequences at a time, so that the scratch stays below 1/256 of what is stored, and large ones so
  * that it stays below MAX_ATTEND_BYTES. */
@@ -112,6 +126,10 @@ kvant_status kvant_layout_size_scratch(kvant_layout *layout)
     if (layout->events > 1u) {
         kvant_workspace w = kvant_workspace_of(layout, desc->recipe.period, layout->probe_capacity);
         uint64_t bytes = kvant_multiply(w.words, 4u);
+        most = bytes > most ? bytes : most;
+    }
+    if (layout->reevaluates) {
+        uint64_t bytes = kvant_multiply(reevaluation_words(layout), 4u);
         most = bytes > most ? bytes : most;
     }
     layout->query_positions = KVANT_STATUS_WORDS;

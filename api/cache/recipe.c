@@ -252,6 +252,26 @@ static const kvant_named_recipe named[] = {
          .normaliser = KVANT_NORMALISER_NONE,
          .heads = KVANT_HEADS_GROUP,
      }},
+    {"adaptive",
+     "8, 4 and 2 bit by attention, decided again every 128 tokens: codes are demoted, or promoted",
+     {
+         .struct_size = sizeof(kvant_recipe),
+         .k = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .v = {KVANT_CODEC_INT2, KVANT_CODEC_INT4, KVANT_GROUPING_TOKEN_HEAD, 0,
+               KVANT_TRANSFORM_NONE},
+         .window = 32,
+         .period = 32,
+         .salient_share = 0.5,
+         .probes_random = 0.05,
+         .probes_recent = 0.05,
+         .normaliser = KVANT_NORMALISER_PROBES,
+         .heads = KVANT_HEADS_ALL,
+         .top_share = 0.125,
+         .top_k = KVANT_CODEC_INT8,
+         .top_v = KVANT_CODEC_INT8,
+         .reevaluate = 128,
+     }},
     {"nuq",
      "KVQuant-like: 16 levels by k-means, K per channel, V per token",
      {
@@ -460,6 +480,9 @@ kvant_status kvant_recipe_check(const kvant_recipe *recipe)
     }
     if (status == KVANT_OK) {
         status = kvant_recipe_check_shares(recipe);
+    }
+    if (status == KVANT_OK) {
+        status = kvant_recipe_check_top(recipe);
     }
     if (status == KVANT_OK) {
         status = kvant_recipe_check_layers(recipe);

@@ -17,6 +17,11 @@ bool kvant_recipe_has_two_shares(const kvant_recipe *recipe)
     return recipe->salient_share_v != 0.0;
 }
 
+bool kvant_recipe_has_top(const kvant_recipe *recipe)
+{
+    return recipe->top_share != 0.0;
+}
+
 /* Of `tokens`, those in the share: the others are rounded down. The small number absorbs that 1 - 0.6 is
  * not 0.4. */
 static uint32_t tokens_of_share(double share, uint32_t tokens)
@@ -34,11 +39,19 @@ void kvant_recipe_divide(const kvant_recipe *recipe, uint32_t tokens, kvant_tier
                         : of_k;
     uint32_t of_both = of_k < of_v ? of_k : of_v;
     uint32_t of_any = of_k < of_v ? of_v : of_k;
-    bool k_has_more = recipe->salient_share > recipe->salient_share_v;
     tiers[0] = (kvant_tier){KVANT_CLASS_SALIENT, k->salient, v->salient, of_both};
-    tiers[1] = (kvant_tier){KVANT_CLASS_BETWEEN, k_has_more ? k->salient : k->regular,
-                            k_has_more ? v->regular : v->salient, of_any - of_both};
+    tiers[1] = (kvant_tier){KVANT_CLASS_BETWEEN, k->salient, v->salient, of_any - of_both};
     tiers[2] = (kvant_tier){KVANT_CLASS_REGULAR, k->regular, v->regular, tokens - of_any};
+    if (kvant_recipe_has_top(recipe)) {
+        uint32_t top = tokens_of_share(recipe->top_share, tokens);
+        top = top < of_both ? top : of_both;
+        tiers[0] = (kvant_tier){KVANT_CLASS_SALIENT, recipe->top_k, recipe->top_v, top};
+        tiers[1].tokens = of_both - top;
+    } else if (recipe->salient_share > recipe->salient_share_v) {
+        tiers[1].v = v->regular;
+    } else {
+        tiers[1].k = k->regular;
+    }
 }
 
 /* ---- rules ---- */

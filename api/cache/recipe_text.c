@@ -248,13 +248,16 @@ static kvant_status parse_field(const cursor *c, const char *key, const char *va
         return KVANT_OK;
     }
     const char *wanted;
+    if (kvant_recipe_top_key(key, value, recipe, &wanted)) {
+        return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
+    }
     if (kvant_recipe_score_key(key, value, recipe, &wanted)) {
         return wanted == NULL ? KVANT_OK : expected(c, offset, wanted);
     }
     return expected(c, 0,
                     "one of k, v, window, period, sinks, salient, random, recent, newest, norm, "
                     "heads, seed, pool, score, of, percentile, blend, budget, layers, stream, "
-                    "latent");
+                    "latent, top, reevaluate");
 }
 
 static kvant_status parse_item(const cursor *c, const char *item, bool is_first,
@@ -375,7 +378,8 @@ static bool same_recipe(const kvant_recipe *a, const kvant_recipe *b)
            a->normaliser == b->normaliser && a->heads == b->heads && a->seed == b->seed &&
            a->probes_newest == b->probes_newest && a->latent == b->latent &&
            a->salient_share_v == b->salient_share_v && kvant_recipe_same_score(a, b) &&
-           kvant_recipe_same_layers(a, b) && kvant_recipe_same_stream(a, b);
+           kvant_recipe_same_top(a, b) && kvant_recipe_same_layers(a, b) &&
+           kvant_recipe_same_stream(a, b);
 }
 
 size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t capacity)
@@ -429,6 +433,7 @@ size_t kvant_recipe_print(const kvant_recipe *recipe, char *out_text, size_t cap
         kvant_recipe_write(&p, ",seed=%" PRIu64, recipe->seed);
     }
     kvant_recipe_write_score(&p, recipe);
+    kvant_recipe_write_top(&p, recipe);
     kvant_recipe_write_layers(&p, recipe);
     kvant_recipe_write_stream(&p, recipe);
     return p.length;

@@ -375,6 +375,20 @@ KV_FN kv_u32 kv_asymmetric_param(kv_f32 low, kv_f32 high, kv_f32 reciprocal_of_q
     return kv_cache_half(scale) | (kv_cache_half(low) << 16);
 }
 
+/* The word of an asymmetric group whose codes lose their lowest 1 to 6 bits: the scale times 2^bits,
+ * and the minimum raised to the middle of the values that now share a code. The scale is exact, the
+ * minimum is rounded to a half. */
+KV_FN kv_u32 kv_demoted_param(kv_u32 word, kv_u32 bits)
+{
+    kv_f32 codes = KV_F32(1u << bits); /* that become one */
+    kv_f32 scale = kv_param_scale(word);
+    KV_EXACT kv_f32 middle = (codes - 1.0f) * 0.5f;
+    KV_EXACT kv_f32 rise = scale * middle; /* exact: 11 bits times 6 */
+    KV_EXACT kv_f32 minimum = kv_param_minimum(word, 0u) + rise;
+    KV_EXACT kv_f32 wider = scale * codes;
+    return kv_cache_half(wider) | (kv_cache_half(minimum) << 16);
+}
+
 /* What the largest magnitude of a symmetric group is multiplied by: 1 / its largest level. */
 KV_FN kv_f32 kv_reciprocal_of_top(kv_u32 codec)
 {

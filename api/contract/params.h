@@ -186,7 +186,54 @@ KV_STRUCT_BEGIN(kv_dequantize_params)
     kv_u32 params_offset;
     kv_u32 codes_offset;
     kv_u32 levels_offset;
+    kv_u32 is_scattered;     /* 1: to row position - position_base instead, slots without a token to none */
+    kv_u32 positions_offset; /* list of the segment's positions, and words between those of two heads */
+    kv_u32 positions_head;
+    kv_u32 position_base;
 KV_STRUCT_END(kv_dequantize_params)
+
+/* locate: where tokens of a class are. For the token of slot (slot + i), i < tokens, at its position:
+ * place[map][position - base] = slot | class << 28 | lowest class << 30, of all that it was in. */
+KV_STRUCT_BEGIN(kv_locate_params)
+    kv_u32 tokens;
+    kv_u32 slot;
+    kv_u32 maps;
+    kv_u32 positions_offset; /* of the segment's first list */
+    kv_u32 positions_head;   /* words between the lists of two maps */
+    kv_u32 base;
+    kv_u32 places_offset;
+    kv_u32 places_head;
+    kv_u32 token_class; /* 0, the best, to 2 */
+    kv_u32 is_new;      /* 1: the tokens were in no class before */
+KV_STRUCT_END(kv_locate_params)
+
+#define KV_PLACE_SLOT(place) ((place) & 0x0fffffffu)
+#define KV_PLACE_CLASS(place) (((place) >> 28) & 3u)
+#define KV_PLACE_LOWEST(place) ((place) >> 30)
+#define KV_CLASSES 3u
+
+/* transcode: one tensor of the tokens that a class has now, from the segments of all classes as they
+ * were before. Codes keep the bits of the lowest class that their token was in, as far as these fit:
+ * of more, the lowest are dropped (kv_demoted_param). */
+KV_STRUCT_BEGIN(kv_transcode_params)
+    kv_u32 tokens; /* of the class, from slot 0 on */
+    kv_u32 token_class;
+    kv_u32 heads;
+    kv_u32 dim;
+    kv_u32 grouping; /* along tokens */
+    kv_u32 group_length;
+    kv_u32 is_value;
+    kv_u32 positions_offset; /* in the store, of the tokens */
+    kv_u32 positions_head;
+    kv_u32 base;
+    kv_u32 places_offset; /* in the store, as locate leaves them */
+    kv_u32 places_head;
+    kv_u32 moved; /* word w of the store was word w + moved (modulo 2^32) of the source */
+    kv_u32 capacities[KV_CLASSES]; /* of the segments of the classes; in the store: */
+    kv_u32 codecs[KV_CLASSES]; /* int8, int4, int2, none of more bits than the one before */
+    kv_u32 params_offsets[KV_CLASSES];
+    kv_u32 codes_offsets[KV_CLASSES];
+KV_STRUCT_END(kv_transcode_params)
 
 /* probe_rows: scratch[offset ..] = `random` rows, one from each of as many equal strata of
  * [0, rows - recent), then the last `recent` rows; ascending, distinct. + base */

@@ -87,6 +87,7 @@ static kvant_work work_of(kvant_kernel kernel)
         return KVANT_WORK_SALIENCY;
     case KVANT_KERNEL_select:
     case KVANT_KERNEL_positions:
+    case KVANT_KERNEL_locate:
         return KVANT_WORK_SELECT;
     case KVANT_KERNEL_extrema:
     case KVANT_KERNEL_channel_scale:
@@ -97,6 +98,7 @@ static kvant_work work_of(kvant_kernel kernel)
     case KVANT_KERNEL_gather:
     case KVANT_KERNEL_codebook_histogram:
     case KVANT_KERNEL_codebook_levels:
+    case KVANT_KERNEL_transcode:
         return KVANT_WORK_QUANTIZE;
     case KVANT_KERNEL_attention:
     case KVANT_KERNEL_attention_general:

@@ -72,6 +72,15 @@ static uint64_t rotate_items(const kv_rotate_params *p, uint32_t lanes)
     return rows * (columns_of(p->dim) + columns_of(p->second_dim));
 }
 
+/* Words of codes, then words of parameters. */
+static uint64_t transcode_items(const kv_transcode_params *p)
+{
+    uint32_t tokens = (p->tokens + 3u) / 4u * 4u;
+    uint32_t bits = kv_codec_bits(p->codecs[p->token_class]);
+    return (uint64_t)p->heads * kv_code_words(tokens, p->dim, bits) +
+           kv_group_count(p->grouping, p->group_length, tokens, p->dim, p->heads);
+}
+
 static uint64_t saliency_items(kvant_kernel kernel, const kv_saliency_params *p)
 {
     switch (kernel) {
@@ -131,6 +140,12 @@ static uint64_t count_items(kvant_kernel kernel, const void *params, uint32_t la
         const kv_dequantize_params *p = params;
         return (uint64_t)p->tokens * p->heads * (p->dim / 2u);
     }
+    case KVANT_KERNEL_locate: {
+        const kv_locate_params *p = params;
+        return (uint64_t)p->maps * p->tokens;
+    }
+    case KVANT_KERNEL_transcode:
+        return transcode_items(params);
     case KVANT_KERNEL_probe_rows: {
         const kv_probe_rows_params *p = params;
         return (uint64_t)p->random + p->recent;

@@ -23,6 +23,8 @@ static const scenario scenarios[] = {
     {"k=int2+int4/chan,v=int2+int4/head/cst,salient=0.3,random=.1,recent=.05,norm=causal,"
      "heads=group,period=20",
      1, 8, 2, 32, 32, 90, 45, 1, KVANT_F32, 30.0f, KVANT_NON_FINITE_STRICT},
+    {"adaptive,window=4,period=16,reevaluate=32,heads=group", 2, 4, 2, 16, 32, 60, 104, 1,
+     KVANT_F16, 1.0f, KVANT_NON_FINITE_STRICT},
     {"zipcache,salient=0.3/0.6,period=20", 1, 4, 2, 16, 32, 60, 41, 1, KVANT_F16, 1.0f,
      KVANT_NON_FINITE_STRICT},
     {"int4,window=12,sinks=4,period=16,stream=0:1-2", 2, 8, 4, 32, 32, 60, 40, 2, KVANT_F16, 1.0f,

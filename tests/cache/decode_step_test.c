@@ -114,6 +114,7 @@ static void steps_allocate_nothing(void **state)
         decode_on(backends[i], "zipcache");
         decode_on(backends[i], "zipcache,salient=0.6/0.4,period=32");
         decode_on(backends[i], "rotate,window=8");
+        decode_on(backends[i], "adaptive");
         decode_on(backends[i], "hybrid,score=outliers,pool=max5,period=32");
         decode_on(backends[i], "zipcache,window=8,period=8"); /* more uploads than any ring has */
     }

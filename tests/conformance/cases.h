@@ -42,6 +42,7 @@ void kvant_emit_full(kvant_case_sink *sink, kvant_case_fn run, const void *data,
     X(saliency)                                                                                    \
     X(scores)                                                                                      \
     X(select)                                                                                      \
+    X(transcode)                                                                                   \
     X(attention)                                                                                   \
     X(latent)                                                                                      \
     X(merge)                                                                                       \

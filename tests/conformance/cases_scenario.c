@@ -245,6 +245,14 @@ static void emit_mixed(kvant_case_sink *sink)
         {"k=int4+int8/head,v=int2+int8/tok16,salient=.4/"
          ".7,random=.2,heads=group,period=12,window=3",
          1, 2, 4, 2, 32, 40, 50, 24, 3, KVANT_F16, 8.0f, 0},
+        {"adaptive,window=3,period=8,reevaluate=16,sinks=2", 1, 2, 4, 2, 32, 40, 50, 30, 3,
+         KVANT_F16, 1.0f, 0},
+        {"k=int8+int8/tok16,v=int8+int8/head,top=int8/.2,salient=.5,random=.2,heads=group,window=3,"
+         "period=8,reevaluate=16,sinks=2",
+         2, 2, 4, 2, 32, 40, 50, 30, 3, KVANT_F32, 4.0f, 0},
+        {"k=int4+int8/tok16/rot,v=int8+int8/head,top=int8/.1,salient=.4,random=.2,heads=group,"
+         "norm=probes,period=12,reevaluate=12",
+         2, 1, 4, 2, 40, 32, 61, 50, 1, KVANT_F32, 4.0f, 0},
         {"zipcache,salient=.6/.3,period=20", 1, 1, 4, 2, 32, 32, 70, 21, 1, KVANT_F32, 8.0f, 0},
         {"k=int8/chan32,v=int8s/head/rot,window=4", 1, 1, 3, 1, 40, 96, 70, 40, 20, KVANT_BF16,
          8.0f, 0},

@@ -27,6 +27,7 @@ static const struct {
     uint64_t kernels;
 } chains[] = {
     {"quantize/", QUANTIZE | CODES},
+    {"transcode/", BIT(locate) | BIT(transcode) | BIT(dequantize)},
     {"saliency/", SALIENCY},
     {"attention_chain/codebook/", ATTENTION_GENERAL},
     {"attention_chain/heads/", ATTENTION_GENERAL},
@@ -93,7 +94,7 @@ static int is_among(uint64_t kernels, kvant_variant variant, uint32_t capabiliti
 static int has_variants(uint32_t capabilities)
 {
     for (int i = KVANT_VARIANT_baseline + 1; i < KVANT_VARIANT_COUNT; i++) {
-        if (is_among(UINT32_MAX, (kvant_variant)i, capabilities)) {
+        if (is_among(UINT64_MAX, (kvant_variant)i, capabilities)) {
             return 1;
         }
     }

@@ -29,6 +29,8 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->sinks == again.sinks && recipe->seed == again.seed);
     FUZZ_CHECK(recipe->salient_share == again.salient_share);
     FUZZ_CHECK(recipe->salient_share_v == again.salient_share_v);
+    FUZZ_CHECK(recipe->top_share == again.top_share && recipe->top_k == again.top_k);
+    FUZZ_CHECK(recipe->reevaluate == again.reevaluate);
     FUZZ_CHECK(recipe->probes_random == again.probes_random);
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
     FUZZ_CHECK(recipe->probes_newest == again.probes_newest);

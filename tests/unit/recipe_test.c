@@ -23,6 +23,9 @@ static void print_and_parse(const kvant_recipe *recipe, char *text, size_t capac
     assert_int_equal(again.sinks, recipe->sinks);
     assert_true(again.salient_share == recipe->salient_share);
     assert_true(again.salient_share_v == recipe->salient_share_v);
+    assert_true(again.top_share == recipe->top_share);
+    assert_int_equal(again.top_k, recipe->top_k);
+    assert_int_equal(again.reevaluate, recipe->reevaluate);
     assert_true(again.probes_random == recipe->probes_random);
     assert_true(again.probes_recent == recipe->probes_recent);
     assert_int_equal(again.normaliser, recipe->normaliser);
@@ -77,6 +80,10 @@ static void full_forms_round_trip(void **state)
         "zipcache,salient=0",
         "zipcache,salient=1",
         "zipcache,salient=0.6/0.4",
+        "adaptive,top=int8/0",
+        "adaptive,reevaluate=0,window=5",
+        "k=int2+int8/tok16/rot,v=int4+int4/head,salient=0.5,random=1,period=8,reevaluate=16",
+        "zipcache,salient=.6,top=int8/.1,budget=4",
         "zipcache,salient=.25/0.5,budget=4",
         "zipcache,salient=0.6/0.4,salient=0",
         "zipcache,pool=avg7",
@@ -165,6 +172,19 @@ static void nonsense_is_refused(void **state)
         {"zipcache,salient=0/0.4", KVANT_ERROR_INVALID_ARGUMENT, "lie between"},
         {"mikv,salient=0.3/0.2", KVANT_ERROR_INVALID_ARGUMENT, "in both"},
         {"h2o,salient=0.3/0.2", KVANT_ERROR_INVALID_ARGUMENT, "in both"},
+        {"zipcache,top=int8", KVANT_ERROR_UNKNOWN_RECIPE, "int2, int4 or int8"},
+        {"zipcache,top=f16/.1", KVANT_ERROR_UNKNOWN_RECIPE, "int2, int4 or int8"},
+        {"zipcache,top=int8/.7", KVANT_ERROR_INVALID_ARGUMENT, "at most salient"},
+        {"zipcache,top=int8/.1,salient=.4/.5", KVANT_ERROR_INVALID_ARGUMENT, "one share"},
+        {"h2o,top=int8/.1", KVANT_ERROR_INVALID_ARGUMENT, "grouping"},
+        {"adaptive,reevaluate=x", KVANT_ERROR_UNKNOWN_RECIPE, "tokens"},
+        {"adaptive,reevaluate=48", KVANT_ERROR_INVALID_ARGUMENT, "multiple of period"},
+        {"zipcache,reevaluate=100", KVANT_ERROR_INVALID_ARGUMENT, "each token"},
+        {"mikv,reevaluate=32", KVANT_ERROR_INVALID_ARGUMENT, "nested"},
+        {"adaptive,top=int2/.1", KVANT_ERROR_INVALID_ARGUMENT, "more bits"},
+        {"int4,reevaluate=32", KVANT_ERROR_INVALID_ARGUMENT, "regular"},
+        {"adaptive,stream=half", KVANT_ERROR_INVALID_ARGUMENT, "stream"},
+        {"adaptive,budget=4", KVANT_ERROR_INVALID_ARGUMENT, "budget"},
         {"zipcache,f16", KVANT_ERROR_UNKNOWN_RECIPE, "key=value"},
         {"k=int4/head/turn,v=int4/head", KVANT_ERROR_UNKNOWN_RECIPE, "rot"},
         {"k=f16/token/rot,v=f16", KVANT_ERROR_INVALID_ARGUMENT, "f16"},

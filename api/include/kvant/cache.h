@@ -100,7 +100,8 @@ KVANT_API kvant_status kvant_cache_prefill(kvant_cache *cache, uint32_t layer, u
                                            const kvant_tensor *q) KVANT_CHECK_RESULT;
 
 /* Tokens after those that the sequence has, into its f16 window; whatever leaves the window is
- * compressed, in runs of the recipe's period. Old tokens are never quantized again.
+ * compressed, in runs of the recipe's period. Old tokens are never quantized again;
+ * a recipe that re-evaluates cuts their codes, or moves them to wider ones as they are.
  * A recipe that judges by attention judges a period by the queries that kvant_cache_attend saw during it;
  * where there were none (several periods appended in one call), the newest tokens are salient.
  * Errors: CAPACITY, NOT_FINITE, INVALID_ARGUMENT. */

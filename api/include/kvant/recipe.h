@@ -161,6 +161,11 @@ typedef struct kvant_recipe {
                                salient in both, those in the larger alone in one of them. 0: the same */
     kvant_stream_heads stream[KVANT_RECIPE_STREAMS]; /* all of them count */
     uint32_t latent; /* 1: V holds latents, of which keys are a view too, and K the rotary keys (MLA) */
+    double top_share;     /* of the tokens, the most salient: they have the next two codecs; 0: none */
+    kvant_codec top_k;    /* NONE where top_share is 0 */
+    kvant_codec top_v;
+    uint32_t reevaluate;  /* decoded tokens, a multiple of period, after which all compressed tokens
+                             are judged again, and demoted or promoted; 0: never */
 } kvant_recipe;
 
 #define KVANT_RECIPE_INIT                                                                          \
@@ -168,7 +173,8 @@ typedef struct kvant_recipe {
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      {KVANT_CODEC_F16, KVANT_CODEC_NONE, KVANT_GROUPING_TOKEN, 0, KVANT_TRANSFORM_NONE},           \
      0, 0, 0, 0.0, 0.0, 0.0, KVANT_NORMALISER_NONE, KVANT_HEADS_ALL, 0, KVANT_POOLING_NONE, 0,     \
-     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0, {{0, 0, 0, 0}}, 0}
+     KVANT_SCORE_ATTENTION, KVANT_SCORE_OF_K, 0.0, 0.0, 0.0, 0, {{0, 0, 0}}, 0.0, {{0, 0, 0, 0}}, 0, \
+     0.0, KVANT_CODEC_NONE, KVANT_CODEC_NONE, 0}
 
 /* Name and one line on recipe `index`; NULL past the last. */
 KVANT_API const char *kvant_recipe_name(uint32_t index);
@@ -189,6 +195,8 @@ KVANT_API const char *kvant_recipe_summary(uint32_t index);
  *   seed      number                            pool      none avg<n> max<n>
  *   score     attention range outliers locality of        k v kv
  *   percentile, blend       shares            budget    bits a value, at most 16
+ *   top       CODEC/SHARE, of K and V: of the most salient tokens; CODEC is int8 int4 int2
+ *   reevaluate              tokens
  *   stream    up to 8 of [LAYER[-LAYER]:]HEAD[-HEAD] or [LAYER[-LAYER]:]half, with ";" between
  *   latent    0 or 1
  *

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * locate: where the tokens of a class are, by their positions, with the lowest class that each was in.
+ * One item is one slot of one map.
+ */
+#include "kernel.cuh"
+
+extern "C" __global__ void __launch_bounds__(KV_MAX_LANES)
+kvant_locate(const kv_locate_params p, kv_u32 *store)
+{
+    for (kv_u32 item = kv_first_item(); item < p.maps * p.tokens; item += kv_item_stride()) {
+        kv_u32 map = item / p.tokens;
+        kv_u32 slot = p.slot + item % p.tokens;
+        /* 1. Position */
+        kv_u32 position = store[p.positions_offset + map * p.positions_head + slot];
+        if (position == KV_POSITION_INVALID) {
+            continue;
+        }
+        /* 2. Lowest class */
+        kv_u32 at = p.places_offset + map * p.places_head + (position - p.base);
+        kv_u32 lowest = p.token_class;
+        if (p.is_new == 0u && KV_PLACE_LOWEST(store[at]) > lowest) {
+            lowest = KV_PLACE_LOWEST(store[at]);
+        }
+        /* 3. Store */
+        store[at] = slot | (p.token_class << 28) | (lowest << 30);
+    }
+}
