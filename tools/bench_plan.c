@@ -92,6 +92,11 @@ static int check_entry(const bench_entry *entry, tool_error *error)
                                 "them one by one",
                                 entry->recipe_text);
     }
+    if (desc.recipe.stream[0].heads != 0) {
+        return tool_error_input(error,
+                                "recipe \"%.100s\" has heads that stream: measure it without them",
+                                entry->recipe_text);
+    }
     if (desc.recipe.budget > 0.0) { /* what moves is counted by the share */
         return tool_error_input(error,
                                 "recipe \"%.100s\" has a budget: here it means salient=%.4g, which "

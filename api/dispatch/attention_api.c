@@ -73,6 +73,10 @@ kvant_status kvant_attention_table(const kvant_segment *segments, uint32_t count
             return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
                               "segment %u: capacity, codec or grouping is not possible", i);
         }
+        if (s->head_first != 0 && s->head_count == 0) {
+            return kvant_fail(KVANT_ERROR_INVALID_ARGUMENT,
+                              "segment %u: head_first is %u, of no heads", i, s->head_first);
+        }
     }
     for (uint32_t i = 0; i < table_words(max_splits, count); i++) {
         out_words[i] = 0;

@@ -142,6 +142,7 @@ def test_refusals():
     refused("frob", names=["frob", "attention", "step"])
     refused("saliency", "--recipe", "int4", names=["int4", "saliency"])
     refused("saliency", "--recipe", "range", names=["range", "saliency"])
+    refused("attention", "--recipe", "int4,window=32,stream=half", names=["stream", "int4"])
     refused("select", "--recipe", "zipcache,budget=8", names=["budget", "salient=0.6"])
     refused("--sweep", "--batch", "1,,2", names=["--batch", "1,,2"])
     refused("--sweep", "--tokens", "0", names=["--tokens"])

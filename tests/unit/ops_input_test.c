@@ -128,14 +128,15 @@ static void tables_are_checked(void **state)
     assert_int_equal(kvant_attention_table(&good, 0, 1, table, words),
                      KVANT_ERROR_INVALID_ARGUMENT);
     assert_int_equal(kvant_attention_table(NULL, 1, 1, table, words), KVANT_ERROR_INVALID_ARGUMENT);
-    kvant_segment bad[5] = {good, good, good, good, good};
+    kvant_segment bad[6] = {good, good, good, good, good, good};
     bad[0].capacity = 0;
     bad[1].capacity = 6;
     bad[2].v_codec = KVANT_CODEC_INT4; /* one of the two alone */
     bad[3].k_codec = bad[3].v_codec = (kvant_codec)77;
     bad[4].k_codec = bad[4].v_codec = KVANT_CODEC_INT2;
     bad[4].k_grouping = (kvant_grouping)9;
-    for (int i = 0; i < 5; i++) {
+    bad[5].head_first = 1; /* of no heads */
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(kvant_attention_table(&bad[i], 1, 1, table, words),
                          KVANT_ERROR_INVALID_ARGUMENT);
     }

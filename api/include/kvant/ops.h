@@ -276,7 +276,8 @@ KVANT_API kvant_status kvant_attention_table(const kvant_segment *segments, uint
  *                  output 0 and -infinity.
  *   scratch        at least kvant_attention_scratch_bytes() bytes
  *   is_general     1 where a segment has a codec with a codebook (nf4 and after) or some heads alone,
- *                  which another kernel reads; 0 where none has
+ *                  which another kernel reads; 0 where none has. Not checked against the table, which
+ *                  is on the device: attention without it takes each segment to hold all heads
  */
 typedef struct kvant_attention_desc {
     size_t struct_size;
