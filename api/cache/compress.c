@@ -175,6 +175,27 @@ static kvant_status quantize_class(const kvant_place *place, const kvant_event *
     return kvant_op_quantize(place->cache->context, &buffers, &p);
 }
 
+/* Whether each class has a place for its tokens, as the plan sees to: before anything is written. */
+static kvant_status check_room(const kvant_place *place, const kvant_tier tiers[KVANT_TIERS],
+                               const int32_t indices[KVANT_TIERS])
+{
+    const kvant_layout *layout = place->layout;
+    for (int i = 0; i < KVANT_TIERS; i++) {
+        bool is_stored = tiers[i].tokens != 0 && tiers[i].k != KVANT_CODEC_DROP;
+        for (uint32_t run = 0; is_stored && run < layout->full_runs; run++) {
+            uint32_t index = (uint32_t)indices[i] + run;
+            uint64_t end = indices[i] < 0 ? 0u : place->stream->used[index];
+            end += kvant_quad(tiers[i].tokens);
+            if (indices[i] < 0 || end > layout->segments[index].at.capacity) {
+                return kvant_fail(KVANT_ERROR_INTERNAL,
+                                  "the plan has no room for %u tokens of class %d", tiers[i].tokens,
+                                  (int)tiers[i].token_class);
+            }
+        }
+    }
+    return KVANT_OK;
+}
+
 kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *event,
                                   kvant_buffer *workspace, uint32_t workspace_base,
                                   const kvant_workspace *layout_of)
@@ -188,10 +209,13 @@ kvant_status kvant_compress_event(const kvant_place *place, const kvant_event *e
         indices[i] = kvant_find_segment(layout, tiers[i].token_class, stream->events);
     }
     uint32_t keys = workspace_base + (uint32_t)layout_of->keys;
+    kvant_status status = check_room(place, tiers, indices);
 
     /* 1. Channel scales */
-    kvant_status status = scale_channels(place, event, indices, workspace, keys,
-                                         workspace_base + (uint32_t)layout_of->query_keys);
+    if (status == KVANT_OK) {
+        status = scale_channels(place, event, indices, workspace, keys,
+                                workspace_base + (uint32_t)layout_of->query_keys);
+    }
     /* 2. Scores and classes */
     if (status == KVANT_OK && layout->two_classes) {
         status = kvant_judge_event(place, event, workspace, workspace_base, layout_of);

@@ -18,8 +18,10 @@
 
 typedef struct {
     kvant_class token_class;
-    uint32_t event;   /* the compression event that fills it; 0 where events append to it */
-    uint32_t tokens;  /* that it can ever hold; capacity is that, rounded up to 4 */
+    uint32_t event; /* the compression event that fills it; 0 where events append to it */
+    uint32_t
+        tokens; /* that it holds of the longest prompt and all periods; capacity is that, each event
+                         rounded up to 4, or more where shorter prompts need more */
     kvant_segment at; /* as the segment table says it */
 } kvant_planned_segment;
 

@@ -198,7 +198,8 @@ static void add_tier(kvant_layout *layout, const kvant_tier *tier, uint32_t even
 }
 
 /* The compressed segments of an event, or of all of them, each class in all runs of heads: their capacity
- * has the padding of each event that appends to them. A class without tokens, or that is evicted, has none. */
+ * has the padding of each event that appends to them, and room for what a shorter prompt has more of. A
+ * class that never has tokens, or that is evicted, has none. */
 static void add_compressed(kvant_layout *layout, uint32_t event)
 {
     const kvant_recipe *recipe = &layout->desc.recipe;
@@ -206,16 +207,19 @@ static void add_compressed(kvant_layout *layout, uint32_t event)
         event == 0 ? kvant_prefill_compressed(layout, layout->desc.prefill_tokens) : 0;
     uint32_t periods = event != 0 ? 1u : layout->per_event ? 0u : layout->events - 1u;
     kvant_tier of_prompt[KVANT_TIERS];
+    kvant_tier of_shorter[KVANT_TIERS];
     kvant_tier of_period[KVANT_TIERS];
     kvant_recipe_divide(recipe, prompt, of_prompt);
+    kvant_recipe_divide_at_most(recipe, prompt, of_shorter);
     kvant_recipe_divide(recipe, recipe->period, of_period);
     for (int i = 0; i < KVANT_TIERS; i++) {
         const kvant_tier *tier = &of_prompt[i];
         uint32_t tokens = tier->tokens + periods * of_period[i].tokens;
-        if (tokens == 0 || tier->k == KVANT_CODEC_DROP) {
+        uint32_t capacity =
+            kvant_quad(of_shorter[i].tokens) + periods * kvant_quad(of_period[i].tokens);
+        if (capacity == 0 || tier->k == KVANT_CODEC_DROP) {
             continue;
         }
-        uint32_t capacity = kvant_quad(tier->tokens) + periods * kvant_quad(of_period[i].tokens);
         for (uint32_t run = 0; run < layout->full_runs; run++) {
             add_tier(layout, tier, event, tokens, capacity, layout->full[run]);
         }

@@ -54,6 +54,26 @@ void kvant_recipe_divide(const kvant_recipe *recipe, uint32_t tokens, kvant_tier
     }
 }
 
+/* Whether the class between the others has tokens at all, of events that are long enough. */
+static bool has_between(const kvant_recipe *recipe)
+{
+    if (kvant_recipe_has_top(recipe)) {
+        return recipe->top_share < recipe->salient_share;
+    }
+    return kvant_recipe_has_two_shares(recipe) && recipe->salient_share_v != recipe->salient_share;
+}
+
+/* The other classes shrink with the event. This one is the difference of two shares, each rounded: of
+ * fewer tokens it can have one more, never two. */
+void kvant_recipe_divide_at_most(const kvant_recipe *recipe, uint32_t tokens,
+                                 kvant_tier tiers[KVANT_TIERS])
+{
+    kvant_recipe_divide(recipe, tokens, tiers);
+    if (has_between(recipe) && tiers[1].tokens + 1u < tokens) {
+        tiers[1].tokens++;
+    }
+}
+
 /* ---- rules ---- */
 
 static kvant_status bad(const char *reason)

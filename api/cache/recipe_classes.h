@@ -33,6 +33,10 @@ typedef struct {
 void kvant_recipe_divide(const kvant_recipe *recipe, uint32_t tokens,
                          kvant_tier tiers[KVANT_TIERS]);
 
+/* The same, with the most tokens that each class has of any event of up to `tokens`. */
+void kvant_recipe_divide_at_most(const kvant_recipe *recipe, uint32_t tokens,
+                                 kvant_tier tiers[KVANT_TIERS]);
+
 /* Whether some of the salient tokens are of a class above the others. */
 bool kvant_recipe_has_top(const kvant_recipe *recipe);
 /* Whether other shares of K than of V are salient. */
