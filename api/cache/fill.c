@@ -18,7 +18,8 @@ static kvant_status check_pair(const kvant_cache *cache, uint32_t tokens, const 
         shape.dim = desc->v_dim;
         status = kvant_check_tensor(cache->context, "v", v, shape, 0, &out->v);
     }
-    if (cache->layout->is_latent) { /* its parts are heads that follow each other */
+    if (status == KVANT_OK &&
+        cache->layout->is_latent) { /* its parts are heads that follow each other */
         out->v.head_stride = cache->layout->v_head_dim * out->v.channel_stride;
     }
     return status;

@@ -294,6 +294,27 @@ static void shapes_without_a_latent_are_refused(void **state)
     refuse(&desc, "scale is 0");
 }
 
+static void missing_tensors_are_refused(void **state)
+{
+    (void)state;
+    kvant_context *host = scenario_open("host");
+    kvant_cache_desc desc = describe("mla");
+    kvant_cache *cache = NULL;
+    assert_int_equal(kvant_cache_create(host, &desc, &cache), KVANT_OK);
+    kvant_tensor k = room_for(host, ROTARY);
+    const kvant_tensor *const given[2] = {NULL, &k};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kvant_cache_append(cache, 0, 0, 1, given[i], NULL),
+                         KVANT_ERROR_INVALID_ARGUMENT);
+        assert_non_null(strstr(kvant_last_message(), i == 0 ? "k: the tensor" : "v: the tensor"));
+        assert_int_equal(kvant_cache_prefill(cache, 0, 0, 1, given[i], NULL, NULL),
+                         KVANT_ERROR_INVALID_ARGUMENT);
+    }
+    kvant_buffer_destroy(k.buffer);
+    kvant_cache_destroy(cache);
+    kvant_context_destroy(host);
+}
+
 /* DeepSeek-V2: 128 heads over 512 + 64 numbers a token and layer. */
 static void a_token_takes_what_it_should(void **state)
 {
@@ -322,6 +343,7 @@ int main(void)
         cmocka_unit_test(absorbed_attention_is_that_of_the_layer),
         cmocka_unit_test(every_device_gives_the_same_bits),
         cmocka_unit_test(shapes_without_a_latent_are_refused),
+        cmocka_unit_test(missing_tensors_are_refused),
         cmocka_unit_test(a_token_takes_what_it_should),
     };
     return cmocka_run_group_tests_name("latent", tests, NULL, NULL);
