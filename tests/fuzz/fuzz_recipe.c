@@ -30,6 +30,8 @@ static void print_and_parse(const kvant_recipe *recipe)
     FUZZ_CHECK(recipe->salient_share == again.salient_share);
     FUZZ_CHECK(recipe->salient_share_v == again.salient_share_v);
     FUZZ_CHECK(recipe->top_share == again.top_share && recipe->top_k == again.top_k);
+    FUZZ_CHECK(recipe->top_v == again.top_v && recipe->latent == again.latent);
+    FUZZ_CHECK(memcmp(recipe->stream, again.stream, sizeof again.stream) == 0);
     FUZZ_CHECK(recipe->reevaluate == again.reevaluate);
     FUZZ_CHECK(recipe->probes_random == again.probes_random);
     FUZZ_CHECK(recipe->probes_recent == again.probes_recent);
