@@ -62,7 +62,8 @@ typedef struct kvant_cache_bytes {
     double ratio;
     double bits_per_value;
     uint64_t transient_bytes; /* taken and given back by each prefill, not in bytes */
-    double salient_share;     /* the recipe's, or what its budget allows */
+    double salient_share;     /* the recipe's, or what its budget allows; of K, where V has its own, which
+                                 a budget lowers alike */
 } kvant_cache_bytes;
 
 #define KVANT_CACHE_BYTES_INIT                                                                     \
