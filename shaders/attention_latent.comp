@@ -7,8 +7,11 @@
  * computed on the packed codes. The lanes share queries and weights; a lane scores four tokens of a row
  * at a time, and sums the channels of a word of codes over all tokens.
  *
- * One work-group does one split for up to KV_LATENT_ROWS query rows.
+ * One work-group does one split for up to KV_LATENT_ROWS query rows. Its inner loops are unrolled, also
+ * because llvmpipe ends all loops of a shader after 65535 rounds in all, without a word: a full split of
+ * 512 channels and 4 rows is more than that for 8 lanes.
  */
+#extension GL_EXT_control_flow_attributes : require
 #include "kernel.glsl"
 
 KV_BINDING(0, readonly, store);

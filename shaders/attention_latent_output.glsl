@@ -14,6 +14,12 @@ void store_value(kv_u32 row, kv_u32 channel, kv_f32 sum)
     partials[own_partials + row * (p.v_dim + 2u) + 2u + channel] = kv_bits(value);
 }
 
+kv_f32 half_of(kv_u32 token, kv_u32 channel)
+{
+    return KV_LOAD_HALF(store, row_word(KV_SEGMENT_V_CODES, channel / part, token, part),
+                        channel % part);
+}
+
 /* 4. Output */
 void f16_output()
 {
@@ -22,11 +28,16 @@ void f16_output()
         kv_u32 row = n / p.v_dim;
         kv_u32 channel = n % p.v_dim;
         KV_EXACT kv_f32 sum = 0.0f;
-        for (kv_u32 i = 0u; i < count; i++) {
-            kv_u32 word = row_word(KV_SEGMENT_V_CODES, channel / part, first + i, part);
-            KV_EXACT kv_f32 product =
-                scores[row * KV_SPLIT_TOKENS + i] * KV_LOAD_HALF(store, word, channel % part);
-            sum = sum + product;
+        for (kv_u32 i = 0u; i < count; i += 4u) {
+            kv_u32 at = row * KV_SPLIT_TOKENS + i;
+            KV_EXACT vec4 products =
+                vec4(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]) *
+                vec4(half_of(first + i, channel), half_of(first + i + 1u, channel),
+                     half_of(first + i + 2u, channel), half_of(first + i + 3u, channel));
+            KV_EXACT kv_f32 one = sum + products.x;
+            KV_EXACT kv_f32 two = one + products.y;
+            KV_EXACT kv_f32 three = two + products.z;
+            sum = three + products.w;
         }
         store_value(row, channel, sum);
     }
@@ -66,28 +77,32 @@ void sum_word(kv_u32 row, kv_u32 channel)
 {
     kv_u32 fields = kv_fields(bits);
     KV_EXACT kv_f32 outputs[MOST_FIELDS];
-    kv_i32 dots[MOST_FIELDS];
     for (kv_u32 field = 0u; field < fields; field++) {
         outputs[field] = 0.0f;
     }
     for (kv_u32 chunk = 0u; chunk * KV_CHUNK < count; chunk++) {
-        for (kv_u32 field = 0u; field < fields; field++) {
-            dots[field] = 0;
-        }
-        kv_u32 end = kv_min_u32((chunk + 1u) * KV_CHUNK, count);
-        for (kv_u32 i = chunk * KV_CHUNK; i < end; i += 4u) {
-            kv_u32 word = code_word(first + i, channel);
-            kv_u32 at = row * KV_MAX_LATENT_DIM + i;
-            ivec4 operands =
-                ivec4(uvec4(latent[at], latent[at + 1u], latent[at + 2u], latent[at + 3u]));
-            for (kv_u32 field = 0u; field < fields; field++) {
-                ivec4 products = operands * codes_of(word, field);
-                dots[field] += products.x + products.y + products.z + products.w;
+        kv_u32 quads = kv_min_u32(KV_CHUNK, count - chunk * KV_CHUNK) / 4u;
+        kv_u32 words[KV_CHUNK / 4u];
+        [[unroll]] for (kv_u32 quad = 0u; quad < KV_CHUNK / 4u; quad++)
+        {
+            if (quad < quads) {
+                words[quad] = code_word(first + chunk * KV_CHUNK + 4u * quad, channel);
             }
         }
         for (kv_u32 field = 0u; field < fields; field++) {
+            kv_i32 dot_product = 0;
+            [[unroll]] for (kv_u32 quad = 0u; quad < KV_CHUNK / 4u; quad++)
+            {
+                if (quad < quads) {
+                    kv_u32 at = row * KV_MAX_LATENT_DIM + chunk * KV_CHUNK + 4u * quad;
+                    ivec4 operands =
+                        ivec4(uvec4(latent[at], latent[at + 1u], latent[at + 2u], latent[at + 3u]));
+                    ivec4 products = operands * codes_of(words[quad], field);
+                    dot_product += products.x + products.y + products.z + products.w;
+                }
+            }
             KV_EXACT kv_f32 product =
-                kv_int_to_float(dots[field]) * steps[row * LATENT_CHUNKS + chunk];
+                kv_int_to_float(dot_product) * steps[row * LATENT_CHUNKS + chunk];
             KV_EXACT kv_f32 term = product + sums[row * LATENT_CHUNKS + chunk];
             outputs[field] = outputs[field] + term;
         }

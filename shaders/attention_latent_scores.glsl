@@ -92,24 +92,31 @@ void make_query_operands()
 
 /* 2. Scores: of the latents, then of the rotary keys */
 
-/* Eight strided sums of products with the halves from a word on, and one fixed tree. */
+/* Eight strided sums of products with the halves from a word on, and one fixed tree. Vectors, not loops
+ * to unroll: glslc's copies of float operations are without `precise`. */
 struct strided_sums {
     vec4 low;
     vec4 high;
 };
 
+vec4 four_halves(kv_u32 word, kv_u32 channel)
+{
+    return vec4(KV_LOAD_HALF(store, word, channel), KV_LOAD_HALF(store, word, channel + 1u),
+                KV_LOAD_HALF(store, word, channel + 2u), KV_LOAD_HALF(store, word, channel + 3u));
+}
+
 #define ADD_PRODUCTS(sums8, word, dim, value_of)                                                   \
     for (kv_u32 channel = 0u; channel < (dim); channel += 8u) {                                    \
-        for (kv_u32 i = 0u; i < 4u; i++) {                                                         \
-            KV_EXACT kv_f32 low =                                                                  \
-                value_of(channel + i) * KV_LOAD_HALF(store, word, channel + i);                    \
-            KV_EXACT kv_f32 high =                                                                 \
-                value_of(channel + i + 4u) * KV_LOAD_HALF(store, word, channel + i + 4u);          \
-            KV_EXACT kv_f32 low_sum = sums8.low[i] + low;                                          \
-            KV_EXACT kv_f32 high_sum = sums8.high[i] + high;                                       \
-            sums8.low[i] = low_sum;                                                                \
-            sums8.high[i] = high_sum;                                                              \
-        }                                                                                          \
+        KV_EXACT vec4 low = vec4(value_of(channel), value_of(channel + 1u),                        \
+                                 value_of(channel + 2u), value_of(channel + 3u)) *                 \
+                            four_halves(word, channel);                                            \
+        KV_EXACT vec4 high = vec4(value_of(channel + 4u), value_of(channel + 5u),                  \
+                                  value_of(channel + 6u), value_of(channel + 7u)) *                \
+                             four_halves(word, channel + 4u);                                      \
+        KV_EXACT vec4 low_sum = sums8.low + low;                                                   \
+        KV_EXACT vec4 high_sum = sums8.high + high;                                                \
+        sums8.low = low_sum;                                                                       \
+        sums8.high = high_sum;                                                                     \
     }
 
 kv_f32 sum_of_eight(strided_sums s)
@@ -146,11 +153,18 @@ ivec4 chunk_dots(kv_u32 row, kv_u32 token, kv_u32 chunk)
 {
     kv_u32 fields = kv_fields(bits);
     ivec4 dots = ivec4(0);
-    for (kv_u32 channel = chunk; channel < chunk + KV_CHUNK; channel += fields) {
-        kv_u32 word = code_word(token, channel);
+    for (kv_u32 channel = chunk; channel < chunk + KV_CHUNK; channel += 4u * fields) {
+        kv_u32 words[4];
+        [[unroll]] for (kv_u32 i = 0u; i < 4u; i++)
+        {
+            words[i] = code_word(token, channel + i * fields);
+        }
         for (kv_u32 field = 0u; field < fields; field++) {
-            kv_i32 operand = KV_I32(latent[row * KV_MAX_LATENT_DIM + channel + field]);
-            dots += ivec4(operand) * codes_of(word, field);
+            [[unroll]] for (kv_u32 i = 0u; i < 4u; i++)
+            {
+                kv_u32 at = row * KV_MAX_LATENT_DIM + channel + i * fields + field;
+                dots += ivec4(KV_I32(latent[at])) * codes_of(words[i], field);
+            }
         }
     }
     return dots;

@@ -189,8 +189,41 @@ static void emit_stages(kvant_case_sink *sink, const kvant_attention_spec *spec,
     kvant_emit(sink, quick, run_latent, &c, "oracle/attention_latent/%s", name);
 }
 
+/* The shape of the recipe `mla` with all rows of a work-group and all tokens of a split: what a device
+ * whose work-groups are narrow loops over longest (llvmpipe ends all loops of a shader after 65535
+ * rounds in all). */
+static void emit_full_splits(kvant_case_sink *sink)
+{
+    static const kv_u32 codecs[] = {KV_CODEC_INT8_SYMMETRIC, KV_CODEC_F16, KV_CODEC_INT4};
+    for (int i = 0; i < 3; i++) {
+        kvant_format format = {.codec = codecs[i]};
+        if (format.codec != KV_CODEC_F16) {
+            format.group_length = i == 0 ? 128u : 32u;
+            format.grouping = KV_GROUP_TOKEN_CHANNELS;
+        }
+        kvant_attention_spec s = {
+            .cache = {.segment_count = 1u,
+                      .sequences = 1u,
+                      .kv_heads = 1u,
+                      .v_dim = KV_MAX_LATENT_DIM,
+                      .k_dim = 64u,
+                      .kind = KVANT_INPUT_GAUSSIAN,
+                      .is_latent = 1},
+            .q_heads = KV_LATENT_ROWS,
+            .queries = 1u,
+        };
+        s.cache.segments[0] =
+            (kvant_segment){.k = {.codec = KV_CODEC_F16}, .v = format, .tokens = 270u};
+        char name[180];
+        kvant_attention_name(&s, "full", name, sizeof name);
+        latent_case c = {.spec = s, .stage = STAGE_ATTENTION};
+        kvant_emit(sink, 1, run_latent, &c, "attention_latent/%s", name);
+    }
+}
+
 void kvant_cases_latent(kvant_case_sink *sink)
 {
+    emit_full_splits(sink);
     static const kv_u32 codecs[] = {KV_CODEC_INT8_SYMMETRIC, KV_CODEC_INT4, KV_CODEC_F16,
                                     KV_CODEC_INT2,           KV_CODEC_NF4,  KV_CODEC_INT8,
                                     KV_CODEC_NUQ4,           KV_CODEC_FP4,  KV_CODEC_INTRINSIC};
