@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Sets KVANT_MATRIX_COMPILER to the command that compiles attention's variant `matrix`, up to `-o`, or
-# to nothing, and KVANT_MATRIX_VALIDATOR to a spirv-val that knows what it makes, or to nothing.
+# Sets KVANT_MATRIX_COMPILER to the command that compiles attention's variant `matrix`, up to `-o`,
+# KVANT_MATRIX_COMPILER_NAME to glslc or glslang, whichever that is, and KVANT_MATRIX_VALIDATOR to a
+# spirv-val that knows what it makes; each of them to nothing where there is none.
 # GL_KHR_cooperative_matrix (2023) is younger than many compilers, so they are asked: glslc, else
 # glslang.
 find_program(KVANT_GLSLANG NAMES glslang glslangValidator)
@@ -24,6 +25,7 @@ void main()
 ]])
 
 set(KVANT_MATRIX_COMPILER)
+set(KVANT_MATRIX_COMPILER_NAME)
 set(KVANT_MATRIX_VALIDATOR)
 set(with_glslc ${KVANT_GLSLC} -O --target-env=vulkan1.1 -Werror)
 set(with_glslang ${KVANT_GLSLANG} -V --quiet --target-env vulkan1.1)
@@ -34,6 +36,7 @@ foreach(compiler glslc glslang)
             RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
         if(result EQUAL 0)
             set(KVANT_MATRIX_COMPILER ${with_${compiler}})
+            set(KVANT_MATRIX_COMPILER_NAME ${compiler})
         endif()
     endif()
 endforeach()
