@@ -108,13 +108,16 @@ static void check_element(kvant_trial *t, const quantize_view *v, const unsigned
     double qmax = (double)((1u << kv_codec_bits(e->codec)) - 1u);
     double ideal = is_symmetric ? fmax(fabs(low), fabs(high)) / 127.0 : (high - low) / qmax;
     double minimum_error = is_symmetric ? 0.0 : half_rounding(low);
+    double beyond =
+        fmax(ideal - 65504.0, 0.0); /* of 1 bit: the step is the range, stored as a half */
+    ideal -= beyond;
     if (fabs(stored->scale - ideal) > half_rounding(ideal) ||
         (!is_symmetric && fabs(stored->minimum - low) > minimum_error)) {
         kvant_trial_fail(t, "head %u token %u channel %u: range %.9g..%.9g stored as %.9g, %.9g",
                          at[0], at[1], at[2], low, high, stored->scale, stored->minimum);
     }
     double steps = is_symmetric ? 127.0 : qmax;
-    double bound = stored->scale * 0.5 + steps * half_rounding(ideal) + minimum_error +
+    double bound = stored->scale * 0.5 + steps * (half_rounding(ideal) + beyond) + minimum_error +
                    (fabs(x) + fabs(stored->minimum)) * 0x1p-21;
     double error = fabs(x - (stored->code * stored->scale + stored->minimum));
     if (!(error <= bound)) {

@@ -144,9 +144,9 @@ static void check_token(kvant_trial *t, const fixture *f, const kv_u32 *before, 
     }
 }
 
-static void run_transcode(kvant_trial *t, const void *data)
+/* Tokens in segments of their classes. */
+static fixture *begin(kvant_trial *t, const transcode_case *c)
 {
-    const transcode_case *c = data;
     fixture *f = kvant_trial_memory(t, 1, sizeof *f);
     *f = (fixture){.c = c,
                    .source = kvant_trial_add_buffer(t),
@@ -162,6 +162,12 @@ static void run_transcode(kvant_trial *t, const void *data)
     f->p.places_offset = kvant_trial_region(t, f->store, c->maps * c->tokens);
     add_segments(t, f);
     list_before(t, f);
+    return f;
+}
+
+static void locate_all(kvant_trial *t, fixture *f, kv_u32 is_new)
+{
+    const transcode_case *c = f->c;
     kvant_trial_buffer *store[] = {f->store};
     for (kv_u32 i = 0; i < KV_CLASSES; i++) {
         kv_locate_params p = {
@@ -173,9 +179,40 @@ static void run_transcode(kvant_trial *t, const void *data)
             .places_offset = f->p.places_offset,
             .places_head = c->tokens,
             .token_class = i,
+            .is_new = is_new,
         };
         kvant_trial_launch(t, KVANT_KERNEL_locate, &p, store);
     }
+}
+
+/* Places are those of the lists that they were made from. */
+static void run_locate(kvant_trial *t, const void *data)
+{
+    const transcode_case *c = data;
+    for (kv_u32 is_new = 0; is_new < 2u; is_new++) {
+        fixture *f = begin(t, c);
+        locate_all(t, f, is_new);
+        for (kv_u32 map = 0; map < c->maps; map++) {
+            for (kv_u32 token = 0; token < c->tokens; token++) {
+                kv_u32 in = f->classes[map][token];
+                kv_u32 lowest = is_new != 0u ? in : f->lowest[map][token];
+                kv_u32 place = f->store->words[f->p.places_offset + map * c->tokens + token];
+                kv_u32 at = f->lists[in] + map * f->lists_head[in] + KV_PLACE_SLOT(place);
+                if (KV_PLACE_CLASS(place) != in || KV_PLACE_LOWEST(place) != lowest ||
+                    f->store->words[at] != BASE + token) {
+                    kvant_trial_fail(t, "token %u of class %u, lowest %u, has the place %08x",
+                                     token, in, lowest, place);
+                }
+            }
+        }
+    }
+}
+
+static void run_transcode(kvant_trial *t, const void *data)
+{
+    const transcode_case *c = data;
+    fixture *f = begin(t, c);
+    locate_all(t, f, 0u);
 
     /* the whole store is the source; then other lists */
     kv_u32 words = f->store->count;
@@ -280,6 +317,11 @@ void kvant_cases_transcode(kvant_case_sink *sink)
                        "transcode/%s/%u-%u-%u/%s/heads%u/dim%u/tokens%u/maps%u",
                        c.is_value != 0u ? "v" : "k", s[0], s[1], s[2], groupings[g].name, c.heads,
                        c.dim, c.tokens, c.maps);
+            if (g < 2u) {
+                kvant_emit(sink, i < 2u, run_locate, &c,
+                           "locate/%u-%u-%u/%s/heads%u/tokens%u/maps%u", s[0], s[1], s[2],
+                           groupings[g].name, c.heads, c.tokens, c.maps);
+            }
         }
     }
 }
