@@ -6,6 +6,9 @@
 #include "embedded.h"
 #include "vulkan_internal.h"
 
+/* Shapes that are looked at: room for all that a device may have, without an allocation that may fail. */
+enum { MOST_SHAPES = 128 };
+
 extern const kvant_embedded kvant_vulkan_shaders[];
 
 /* The shader needs an extension of GLSL, so a build may be without it (CMakeLists.txt). */
@@ -100,7 +103,6 @@ static kvant_vulkan_matrix largest_fit(const VkCooperativeMatrixPropertiesKHR *l
 kvant_vulkan_matrix kvant_vulkan_find_matrix(const kvant_vulkan_instance *instance,
                                              VkPhysicalDevice physical, uint32_t lanes)
 {
-    const kvant_services *services = instance->services;
     kvant_vulkan_matrix best = {0, 0, 0};
     if (!has_shader() || !has_extensions(instance, physical) || !has_features(instance, physical) ||
         !has_subgroups(instance, physical, lanes)) {
@@ -109,21 +111,16 @@ kvant_vulkan_matrix kvant_vulkan_find_matrix(const kvant_vulkan_instance *instan
     PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR list_matrices =
         (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)instance->vk.vkGetInstanceProcAddr(
             instance->handle, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
-    uint32_t count = 0;
-    if (list_matrices == NULL || list_matrices(physical, &count, NULL) != VK_SUCCESS ||
-        count == 0) {
+    if (list_matrices == NULL) {
         return best;
     }
-    VkCooperativeMatrixPropertiesKHR *list = services->allocate(services, count * sizeof *list);
-    if (list == NULL) {
-        return best;
-    }
+    VkCooperativeMatrixPropertiesKHR list[MOST_SHAPES];
+    uint32_t count = MOST_SHAPES;
     for (uint32_t i = 0; i < count; i++) {
-        list[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+        list[i] = (VkCooperativeMatrixPropertiesKHR){
+            .sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR,
+        };
     }
-    if (list_matrices(physical, &count, list) >= VK_SUCCESS) {
-        best = largest_fit(list, count);
-    }
-    services->release(services, list);
-    return best;
+    /* VK_INCOMPLETE, of more shapes, is no error */
+    return list_matrices(physical, &count, list) >= VK_SUCCESS ? largest_fit(list, count) : best;
 }

@@ -248,9 +248,11 @@ static void every_device_gives_the_same_bits(void **state)
     served *expected = calloc(2, sizeof *expected);
     assert_non_null(expected);
     kvant_context *host = scenario_open("host");
+    int opened = 0;
     for (int d = 0; d < 3; d++) {
         kvant_context *context = scenario_open(devices[d]);
-        for (size_t i = 1; context != NULL && i < 3; i++) {
+        opened += context != NULL;
+        for (size_t i = 0; context != NULL && i < sizeof recipes / sizeof recipes[0]; i++) {
             serve(host, l, recipes[i].recipe, &expected[0]);
             serve(context, l, recipes[i].recipe, &expected[1]);
             assert_true(expected[0].digest == expected[1].digest);
@@ -262,6 +264,9 @@ static void every_device_gives_the_same_bits(void **state)
     kvant_context_destroy(host);
     free(expected);
     free(l);
+    if (opened == 0) {
+        skip();
+    }
 }
 
 static void refuse(const kvant_cache_desc *desc, const char *sentence)
