@@ -14,7 +14,7 @@ void store_value(kv_u32 row, kv_u32 channel, kv_f32 sum)
     partials[own_partials + row * (p.v_dim + 2u) + 2u + channel] = kv_bits(value);
 }
 
-kv_f32 half_of(kv_u32 token, kv_u32 channel)
+kv_f32 latent_value(kv_u32 token, kv_u32 channel)
 {
     return KV_LOAD_HALF(store, row_word(KV_SEGMENT_V_CODES, channel / part, token, part),
                         channel % part);
@@ -32,8 +32,8 @@ void f16_output()
             kv_u32 at = row * KV_SPLIT_TOKENS + i;
             KV_EXACT vec4 products =
                 vec4(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]) *
-                vec4(half_of(first + i, channel), half_of(first + i + 1u, channel),
-                     half_of(first + i + 2u, channel), half_of(first + i + 3u, channel));
+                vec4(latent_value(first + i, channel), latent_value(first + i + 1u, channel),
+                     latent_value(first + i + 2u, channel), latent_value(first + i + 3u, channel));
             KV_EXACT kv_f32 one = sum + products.x;
             KV_EXACT kv_f32 two = one + products.y;
             KV_EXACT kv_f32 three = two + products.z;

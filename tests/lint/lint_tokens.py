@@ -36,8 +36,8 @@ RULES = [
                             "shaders/attention_matrix.comp", "shaders/cooperative/matrices.glsl",
                             "shaders/saliency_rows_dot.comp", "shaders/saliency_columns_dot.comp",
                             "cl/attention_dot.cl", "cl/attention_subgroup.cl"),
-     r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive)|"
-     r"^\s*#\s*pragma\s+OPENCL\s+EXTENSION", "an extension: the baseline needs none"),
+     r"^\s*#\s*extension\s+(?!GL_GOOGLE_include_directive|GL_EXT_control_flow_attributes)|"
+     r"^\s*#\s*pragma\s+OPENCL\s+EXTENSION", "an extension that a device may lack: the baseline needs none"),
     (("host_ref/", "cl/", "shaders/", "cuda/"), (".c", ".cl", ".comp", ".cu"), (),
      r"\b__OPENCL_C_VERSION__|\b__CUDACC__|\bVULKAN\b",
      "asks for the language: only api/contract/lang.h does"),
